@@ -1,0 +1,173 @@
+"""Which field of a form is the name, the e-mail, the phone, the note, and which is a secret.
+
+A field is found by its widget's ``autocomplete`` token, then its input type, then its name. Names are compared by
+whole words (``compass`` is no password), in English, Dutch, German and French.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .vocabulary import CONSENT, SESSION_FIELD
+
+GIVEN_NAME = "given name"
+FAMILY_NAME = "family name"
+
+# https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#autofill-field
+_AUTOCOMPLETE = {
+    "name": "name",
+    "given-name": GIVEN_NAME,
+    "family-name": FAMILY_NAME,
+    "email": "email",
+    "tel": "phone",
+    "tel-national": "phone",
+}
+_SECRET_AUTOCOMPLETE = {"current-password", "new-password", "one-time-code"}
+_INPUT_TYPES = {"email": "email", "tel": "phone"}
+
+_NAMES = {
+    "name": {"name", "fullname", "full name", "naam", "volledige naam", "vollständiger name", "nom complet"},
+    GIVEN_NAME: {"firstname", "first name", "given name", "forename", "voornaam", "vorname", "prenom", "prénom"},
+    FAMILY_NAME: {
+        *("lastname", "last name", "family name", "surname", "achternaam", "familienaam"),
+        *("nachname", "familienname", "nom", "nom de famille"),
+    },
+    "email": {"email", "e mail", "mail", "emailaddress", "mailadres", "emailadres", "courriel", "business email"},
+    "phone": {
+        *("phone", "telephone", "tel", "mobile", "cell", "cellphone", "phonenumber", "gsm", "mobiel"),
+        *("telefoon", "telefoonnummer", "telefon", "telefonnummer", "handy", "handynummer", "téléphone", "portable"),
+        *("mobile phone", "business phone", "business number"),
+    },
+    "note": {
+        *("note", "notes", "message", "comment", "comments", "remark", "remarks", "question", "enquiry", "inquiry"),
+        *("bericht", "opmerking", "opmerkingen", "vraag", "nachricht", "bemerkung", "bemerkungen", "mitteilung"),
+        *("commentaire", "commentaires", "remarque"),
+    },
+}
+# Words that say nothing about what a field is.
+_FILLERS = {
+    *("your", "my", "contact", "customer", "client", "visitor", "work", "home", "number", "nr", "no"),
+    *("address", "adres", "adresse", "uw", "je", "jouw", "ihr", "ihre", "deine", "votre", "field", "input"),
+    *("nummer", "numero", "numéro", "de", "d"),
+}
+
+_SECRET_WORDS = {
+    *("password", "passwd", "passphrase", "passcode", "pwd", "wachtwoord", "passwort", "kennwort", "pin", "otp"),
+    *("captcha", "recaptcha", "hcaptcha", "turnstile", "token", "csrf", "csrfmiddlewaretoken", "nonce", "secret"),
+    *("iban", "bic", "cvv", "cvc", "cvv2", "csc", "creditcard", "cardnumber", "cardholder", "ssn", "bsn"),
+    *("passwords", "apikey", "authtoken", "accesstoken", "accountnumber", "bankaccount", "ccnumber"),
+    *("kreditkarte", "kreditkartennummer", "kontonummer", "rekeningnummer", "creditcardnumber"),
+}
+_SECRET_PHRASES = (
+    *("card number", "card holder", "card expiry", "card code", "credit card", "debit card", "kaart nummer"),
+    *("account number", "bank account", "routing number", "sort code", "security code", "social security"),
+    *(
+        "api key",
+        "private key",
+        "access key",
+        "mot de passe",
+        "carte bancaire",
+        "konto nummer",
+        "cc number",
+        "card no",
+        "carte de credit",
+        "carte de crédit",
+    ),
+)
+
+MAX_DEPTH = 100
+"""Levels of nested data that are searched for secrets."""
+
+_WORD = re.compile(r"[A-Z]+(?![^\W\dA-Z_])|[A-Z]?[^\W\dA-Z_]+|\d+")
+
+
+def words(name: str) -> list[str]:
+    """Return the words of a field's ``name`` in lower case: ``billingAddress``, ``billing-address[2]`` → two words."""
+    return [word.lower() for word in _WORD.findall(name[:200]) if not word.isdigit()]
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether ``name`` speaks of a password, a captcha, a token, a card or a bank account."""
+    parts = words(name)
+    joined = f" {' '.join(parts)} "
+    # "cvv2" and "password1": the digits belong to the word or number the field.
+    return bool(_SECRET_WORDS.intersection(parts)) or any(f" {phrase} " in joined for phrase in _SECRET_PHRASES)
+
+
+def lead_field_by_name(name: str) -> str | None:
+    """Return what the field called ``name`` is: an API name of the lead group, a part of a name, or ``None``."""
+    parts = words(name)
+    for candidate in (" ".join(parts), " ".join(part for part in parts if part not in _FILLERS)):
+        for lead_field, known in _NAMES.items():
+            if candidate in known:
+                return lead_field
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormField:
+    """What detection looks at: a field's name, its widget's ``type`` and its ``autocomplete`` attribute."""
+
+    name: str
+    input_type: str = ""
+    autocomplete: str = ""
+    kind: str = ""
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the field's value must not leave the site."""
+        tokens = set(self.autocomplete.lower().split())
+        return (
+            self.input_type == "password"
+            or "captcha" in self.kind.lower()
+            or bool(tokens & _SECRET_AUTOCOMPLETE)
+            or any(token.startswith("cc-") for token in tokens)
+            or is_secret_name(self.name)
+        )
+
+    @property
+    def lead_field(self) -> str | None:
+        """What the field is, or ``None``: see :func:`lead_field_by_name`."""
+        tokens = self.autocomplete.lower().split()
+        # The last token names the field; "section-…", "shipping", "work" and the like may stand before it.
+        by_token = _AUTOCOMPLETE.get(tokens[-1]) if tokens else None
+        return by_token or _INPUT_TYPES.get(self.input_type) or lead_field_by_name(self.name)
+
+
+def assign(fields: Iterable[FormField], *, taken: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Return which form fields make which lead field, the first of each kind winning.
+
+    ``taken`` are lead fields that were mapped explicitly. A whole name beats its parts.
+    """
+    found: dict[str, str] = {}
+    for field in fields:
+        lead_field = None if field.is_secret else field.lead_field
+        if lead_field is not None:
+            found.setdefault(lead_field, field.name)
+    parts = tuple(found.pop(part) for part in (GIVEN_NAME, FAMILY_NAME) if part in found)
+    assigned: dict[str, tuple[str, ...]] = {lead_field: (name,) for lead_field, name in found.items()}
+    if parts:
+        assigned.setdefault("name", parts)
+    return {lead_field: names for lead_field, names in assigned.items() if lead_field not in set(taken)}
+
+
+def without_secrets(value: Any, *, depth: int = MAX_DEPTH) -> Any:
+    """Return ``value`` less the secrets in it; also less the pixel's and the consent fields.
+
+    What is nested deeper than ``depth`` levels cannot be looked through, and stays at home too.
+    """
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if not depth:
+        return "(nested too deep)"
+    if isinstance(value, Mapping):
+        kept = {key: item for key, item in value.items() if not _stays_home(str(key))}
+        return {key: without_secrets(item, depth=depth - 1) for key, item in kept.items()}
+    return [without_secrets(item, depth=depth - 1) for item in value]
+
+
+def _stays_home(name: str) -> bool:
+    return name == SESSION_FIELD or name in CONSENT or is_secret_name(name)

@@ -1,0 +1,238 @@
+"""The outbox: leads, the attempts to deliver them, and the accounts whose deliveries wait.
+
+The rows are the truth; everything else is a nudge. The querysets say what may happen to a lead, as conditional
+updates that are safe against whatever workers do meanwhile.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from . import clock
+from .conf import conf
+from .payload import LeadData, build_payload
+from .vocabulary import BY_NAME
+
+UNCERTAIN_SECONDS = 30
+"""Seconds that an uncertain lead waits at least before Octanist is asked for it."""
+HELD_CODE = "UNCERTAIN"
+"""The ``error_code`` of a lead that failed because only a person can tell whether Octanist has it."""
+
+
+class LeadQuerySet(models.QuerySet["Lead"]):
+    """Leads by what is to be done with them."""
+
+    def due(self, *, now: datetime) -> LeadQuerySet:
+        """Leads whose time has come, of accounts paused or not. A lease that ran out makes a lead due again."""
+        return self.filter(status=Lead.Status.PENDING, next_attempt_at__lte=now)
+
+    def waiting(self) -> LeadQuerySet:
+        """Leads that are not finished: due, due later, or being sent."""
+        return self.filter(status=Lead.Status.PENDING)
+
+    def replayable(self) -> LeadQuerySet:
+        """Leads that may be sent again by hand: whatever is neither delivered nor being sent."""
+        return self.exclude(status=Lead.Status.DELIVERED).filter(lease=None)
+
+    def cancellable(self) -> LeadQuerySet:
+        """Leads that may be cancelled: pending, and not being sent (or by somebody whose lease ran out)."""
+        return self.waiting().filter(Q(lease=None) | Q(next_attempt_at__lte=clock.now(using=self.db)))
+
+    def replay(self) -> int:
+        """Make replayable leads due, with all their attempts before them. Return how many.
+
+        An uncertain lead waits :data:`UNCERTAIN_SECONDS` more, so that Octanist's list may show it. Where a lead was
+        held for a person, or uncertain leads are, that person has decided now, and the lead is sent.
+        """
+        now = clock.now(using=self.db)
+        decided = Q(status=Lead.Status.FAILED, error_code=HELD_CODE)
+        if conf.when_uncertain == "hold":
+            decided |= Q(uncertain=True)
+        later = When(Q(uncertain=True) & ~decided, then=Value(now + timedelta(seconds=UNCERTAIN_SECONDS)))
+        # MySQL assigns from left to right: first what depends on the others.
+        return self.replayable().update(
+            next_attempt_at=Case(later, default=Value(now)),
+            uncertain=Case(When(decided, then=Value(False)), default=F("uncertain")),
+            status=Lead.Status.PENDING,
+            attempts=0,
+            error_code="",
+            error="",
+        )
+
+    def cancel(self) -> int:
+        """Stop cancellable leads for good (they can be replayed). Return how many."""
+        return self.cancellable().update(status=Lead.Status.CANCELLED, next_attempt_at=None, lease=None)
+
+
+class Lead(models.Model):
+    """A submission, from its capture to its outcome."""
+
+    class Status(models.TextChoices):
+        # Due now or later, or being sent (then `lease` is set).
+        PENDING = "pending", _("pending")
+        # Octanist has it, as `octanist_id`.
+        DELIVERED = "delivered", _("delivered")
+        # Octanist's filtering rules turned it away (403): final, not a failure.
+        REJECTED = "rejected", _("rejected")
+        # Octanist refused the data (400): a person must look.
+        INVALID = "invalid", _("invalid")
+        # Gave up after OCTANIST_MAX_ATTEMPTS: can be replayed.
+        FAILED = "failed", _("failed")
+        # An operator stopped it.
+        CANCELLED = "cancelled", _("cancelled")
+
+    submission_id = models.UUIDField(_("submission ID"), default=uuid.uuid4, unique=True, editable=False)
+    account = models.CharField(_("account"), max_length=100, default="default")
+    form = models.CharField(_("form"), max_length=200, blank=True)
+
+    name = models.CharField(_("name"), max_length=BY_NAME["name"].max_length, blank=True)
+    email = models.CharField(_("e-mail"), max_length=BY_NAME["email"].max_length, blank=True)
+    phone = models.CharField(_("phone"), max_length=BY_NAME["phone"].max_length, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    custom = models.JSONField(_("custom fields"), default=dict, blank=True)
+
+    session_id = models.CharField(_("session ID"), max_length=BY_NAME["sessionId"].max_length, blank=True)
+    attribution = models.JSONField(_("attribution"), default=dict, blank=True)
+    consent = models.JSONField(_("consent"), default=dict, blank=True)
+    sources = models.JSONField(_("sources"), default=dict, blank=True)
+
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(
+        _("attempts"), default=0, help_text=_("Those that count towards OCTANIST_MAX_ATTEMPTS.")
+    )
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, default=timezone.now)
+    lease = models.UUIDField(_("lease"), null=True, blank=True, editable=False)
+    uncertain = models.BooleanField(
+        _("uncertain"), default=False, help_text=_("Yes: an answer was lost, and Octanist may have the lead.")
+    )
+    # Unique where it is set, so that two requests at once cannot both capture the same submission.
+    dedupe_key = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+
+    octanist_id = models.CharField(_("Octanist ID"), max_length=100, blank=True)
+    request_id = models.CharField(_("request ID"), max_length=100, blank=True)
+    error_code = models.CharField(_("error code"), max_length=100, blank=True)
+    error = models.TextField(_("last error"), blank=True)
+    created_at = models.DateTimeField(_("captured"), default=timezone.now, editable=False)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+
+    objects = LeadQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("lead")
+        verbose_name_plural = _("leads")
+        ordering = ["-id"]
+        indexes = [
+            # The one index that the engine needs: what is due, by account.
+            models.Index(fields=["account", "next_attempt_at"], name="octanist_lead_due"),
+        ]
+        permissions = [("replay_lead", _("Can send leads again and cancel them"))]
+
+    def __str__(self) -> str:
+        # No personal data: this stands in logs, in messages and in the admin's history.
+        return f"lead {self.pk} ({self.form})" if self.form else f"lead {self.pk}"
+
+    @property
+    def data(self) -> LeadData:
+        """What the lead says, for the payload."""
+        return LeadData(
+            submission_id=self.submission_id,
+            form=self.form,
+            name=self.name,
+            email=self.email,
+            phone=self.phone,
+            note=self.note,
+            custom=self.custom,
+            session_id=self.session_id,
+            attribution=self.attribution,
+            consent=self.consent,
+        )
+
+    def payload(self, *, with_session: bool = True) -> dict[str, Any]:
+        """Return the exact JSON body that is sent. Raises ``InvalidLeadError`` where there is nothing to send."""
+        return build_payload(self.data, with_session=with_session)
+
+    @property
+    def search_term(self) -> str:
+        """What Octanist is asked for when looking the lead up: e-mail, else phone, else name, else ``""``."""
+        return self.email or self.phone or self.name
+
+
+class DeliveryAttempt(models.Model):
+    """One request for one lead, and what came of it."""
+
+    class Outcome(models.TextChoices):
+        DELIVERED = "delivered", _("delivered")
+        # The answer to an earlier attempt was lost; Octanist was asked, and has the lead.
+        FOUND = "found", _("found at Octanist")
+        REJECTED = "rejected", _("rejected")
+        INVALID = "invalid", _("invalid")
+        # A 400 with a session: sent again at once without it.
+        SESSION_REFUSED = "session_refused", _("session refused")
+        UNAUTHORIZED = "unauthorized", _("key refused")
+        ENDPOINT = "endpoint", _("not the API")
+        RATE_LIMITED = "rate_limited", _("rate limited")
+        # 408, 425: asked to come later.
+        LATER = "later", _("later")
+        # Never connected: nothing was created.
+        UNREACHABLE = "unreachable", _("unreachable")
+        # The request left, and no answer says what became of it.
+        UNCERTAIN = "uncertain", _("uncertain")
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="delivery_attempts", verbose_name=_("lead"))
+    # The lead's, so that the latest attempts of an account are found without looking at leads.
+    account = models.CharField(_("account"), max_length=100, default="default")
+    started_at = models.DateTimeField(_("started"))
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"))
+    outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome.choices)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    error_code = models.CharField(_("error code"), max_length=100, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    request_id = models.CharField(_("request ID"), max_length=100, blank=True)
+    with_session = models.BooleanField(_("with session"), default=False)
+
+    class Meta:
+        verbose_name = _("delivery attempt")
+        verbose_name_plural = _("delivery attempts")
+        ordering = ["id"]
+        indexes = [models.Index(fields=["account", "id"], name="octanist_attempt_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} ({self.http_status or '-'})"
+
+
+class DeliveryPause(models.Model):
+    """An account whose deliveries wait. Its leads wait too, and nothing is lost."""
+
+    class Reason(models.TextChoices):
+        # The key is refused (401).
+        UNAUTHORIZED = "unauthorized", _("API key refused")
+        # Failures in a row, of whatever lead.
+        OUTAGE = "outage", _("Octanist unavailable")
+        # 429 asked to wait.
+        RATE_LIMITED = "rate_limited", _("rate limited")
+        # Something else than the API answers.
+        ENDPOINT = "endpoint", _("not the API that answers")
+
+    account = models.CharField(_("account"), max_length=100, unique=True)
+    reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices)
+    since = models.DateTimeField(_("since"), default=timezone.now)
+    # When one lead, the probe, may be sent to see whether it works again.
+    probe_at = models.DateTimeField(_("next probe"))
+    failures = models.PositiveIntegerField(_("failed probes"), default=0)
+    error = models.TextField(_("error"), blank=True)
+    # A keyed hash of the API key that was in use: another key is worth trying at once.
+    key_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("delivery pause")
+        verbose_name_plural = _("delivery pauses")
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.reason}"

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.templatetags.static import static
+from django.urls import path
+from django.views.generic import RedirectView
+
+from . import views
+
+urlpatterns = [
+    path("", views.HomeView.as_view(), name="home"),
+    path("contact/", views.ContactView.as_view(), name="contact"),
+    path("quote/", views.QuoteView.as_view(), name="quote"),
+    path("call-back/", views.call_back, name="call-back"),
+    path("newsletter/", views.newsletter, name="newsletter"),
+    path("thanks/<slug:form>/", views.ThanksView.as_view(), name="thanks"),
+    path("privacy/", views.PrivacyView.as_view(), name="privacy"),
+    path("favicon.ico", RedirectView.as_view(url=static("roofer/mark.svg"))),
+    path("admin/", admin.site.urls),
+]

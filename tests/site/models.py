@@ -1,0 +1,29 @@
+"""Models of the tests' own site."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Company(models.Model):
+    """A company that asks for quotes."""
+
+    name = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Quote(models.Model):
+    """A request for a quote."""
+
+    company = models.ForeignKey(Company, null=True, on_delete=models.CASCADE)
+    full_name = models.CharField(max_length=100)
+    email = models.EmailField()
+    roof = models.CharField(max_length=20, blank=True)
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    def greeting(self) -> str:
+        return f"Dear {self.full_name}"

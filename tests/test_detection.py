@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_octanist.detection import (
+    FAMILY_NAME,
+    GIVEN_NAME,
+    FormField,
+    assign,
+    is_secret_name,
+    lead_field_by_name,
+    without_secrets,
+    words,
+)
+from django_octanist.vocabulary import CONSENT
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("email", ["email"]),
+        ("billingAddress", ["billing", "address"]),
+        ("billing-address[2]", ["billing", "address"]),
+        ("XMLHttpRequest", ["xml", "http", "request"]),
+        ("EMAIL_ADDRESS", ["email", "address"]),
+        ("phone2", ["phone"]),
+        ("téléphone portable", ["téléphone", "portable"]),
+        ("", []),
+        ("___", []),
+        ("123", []),
+    ],
+)
+def test_words(name: str, parts: list[str]) -> None:
+    assert words(name) == parts
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("password", "Password", "password1", "password_confirm", "newPassword", "user-password", "wachtwoord"),
+        *("pin", "otp", "captcha", "g-recaptcha-response", "h-captcha-response", "cf-turnstile-response", "hcaptcha"),
+        *(
+            "token",
+            "authToken",
+            "csrfmiddlewaretoken",
+            "csrf_token",
+            "api_key",
+            "apiKey",
+            "access-key",
+            "client_secret",
+        ),
+        *("iban", "IBAN", "bic", "cvv", "cvv2", "cvc", "card_number", "cardNumber", "cardnumber", "credit-card"),
+        *("account_number", "bank_account", "sort_code", "ssn", "bsn", "mot_de_passe", "kaart_nummer"),
+    ],
+)
+def test_names_of_secrets(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("compass", "passage", "passenger", "spinach", "opinion", "shipping", "pineapple", "tokenizer_name"),
+        *("card", "business_card", "cardigan", "account", "account_manager", "number", "code", "postcode", "key"),
+        *("email", "secretary", "", "bicycle", "ibanez", "order_number", "security", "cellphone"),
+    ],
+)
+def test_names_that_are_no_secrets(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "lead_field"),
+    [
+        *((name, "name") for name in ("name", "full_name", "fullName", "your-name", "naam", "nom_complet")),
+        *((name, GIVEN_NAME) for name in ("first_name", "firstName", "voornaam", "vorname", "prénom")),
+        *((name, FAMILY_NAME) for name in ("last_name", "surname", "achternaam", "nachname", "nom")),
+        *((name, "email") for name in ("email", "e-mail", "E_MAIL", "your_email", "email_address", "mailadres")),
+        *((name, "phone") for name in ("phone", "phone_number", "telefoonnummer", "mobile", "Téléphone", "tel2")),
+        *((name, "note") for name in ("message", "your-message", "comments", "bericht", "opmerking", "nachricht")),
+        *((name, None) for name in ("company", "company_name", "street", "emailed", "phonetics", "subject", "")),
+        *((name, None) for name in ("username", "newsletter", "email_opt_in", "message_type", "number", "your")),
+    ],
+)
+def test_what_a_field_is_by_its_name(name: str, lead_field: str | None) -> None:
+    assert lead_field_by_name(name) == lead_field
+
+
+@pytest.mark.parametrize(
+    ("field", "lead_field"),
+    [
+        (FormField(name="a", autocomplete="email"), "email"),
+        (FormField(name="a", autocomplete="section-x shipping work TEL"), "phone"),
+        (FormField(name="a", autocomplete="given-name"), GIVEN_NAME),
+        (FormField(name="email", autocomplete="name", input_type="tel"), "name"),
+        (FormField(name="message", input_type="email"), "email"),
+        (FormField(name="message", input_type="tel", autocomplete="off"), "phone"),
+        (FormField(name="message", input_type="text", autocomplete="on"), "note"),
+        (FormField(name="roof", input_type="text", autocomplete="street-address"), None),
+    ],
+    ids=["token", "last token", "part", "token first", "type", "type second", "name last", "nothing"],
+)
+def test_the_order_is_autocomplete_then_type_then_name(field: FormField, lead_field: str | None) -> None:
+    assert field.lead_field == lead_field
+
+
+@pytest.mark.parametrize(
+    ("field", "secret"),
+    [
+        (FormField(name="a", input_type="password"), True),
+        (FormField(name="a", kind="ReCaptchaField Widget"), True),
+        (FormField(name="a", autocomplete="one-time-code"), True),
+        (FormField(name="a", autocomplete="New-Password"), True),
+        (FormField(name="a", autocomplete="section-pay cc-number"), True),
+        (FormField(name="a", autocomplete="CC-CSC"), True),
+        (FormField(name="captcha"), True),
+        (FormField(name="a", autocomplete="email"), False),
+        (FormField(name="a", kind="CharField TextInput"), False),
+    ],
+    ids=["type", "class", "token", "token in any case", "card", "card in any case", "name", "email", "plain"],
+)
+def test_secret_fields(field: FormField, secret: bool) -> None:
+    assert field.is_secret is secret
+
+
+def fields(*names: str) -> list[FormField]:
+    return [FormField(name=name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "taken", "assigned"),
+    [
+        ((), (), {}),
+        (("email", "your_email"), (), {"email": ("email",)}),
+        (("first_name", "last_name"), (), {"name": ("first_name", "last_name")}),
+        (("last_name", "first_name"), (), {"name": ("first_name", "last_name")}),
+        (("last_name",), (), {"name": ("last_name",)}),
+        (("first_name", "full_name"), (), {"name": ("full_name",)}),
+        (("email", "phone"), ("email",), {"phone": ("phone",)}),
+        (("first_name", "phone"), ("name",), {"phone": ("phone",)}),
+        (("roof", "password"), (), {}),
+    ],
+    ids=["none", "first wins", "parts", "order of parts", "one part", "whole", "taken", "taken name", "no lead field"],
+)
+def test_assign(names: tuple[str, ...], taken: tuple[str, ...], assigned: dict[str, tuple[str, ...]]) -> None:
+    assert assign(fields(*names), taken=taken) == assigned
+
+
+def test_a_secret_is_never_assigned() -> None:
+    assert assign([FormField(name="email", input_type="password")]) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ({"roof": "flat", "password": "x"}, {"roof": "flat"}),
+        ({"a": {"b": [{"token": "x", "c": 1}]}}, {"a": {"b": [{"c": 1}]}}),
+        ({"octa_sid": "x", "a": ({"octa_sid": "x"},)}, {"a": [{}]}),
+        (dict.fromkeys(CONSENT, "granted"), {}),
+        ({1: "a"}, {1: "a"}),
+        ("password", "password"),
+        (["password"], ["password"]),
+        (None, None),
+    ],
+    ids=["flat", "nested", "session", "consent", "number", "text", "list", "none"],
+)
+def test_without_secrets(value: Any, kept: Any) -> None:
+    assert without_secrets(value) == kept
+
+
+@pytest.mark.parametrize("depth", [50, 990, 10_000])
+def test_no_depth_is_an_error_and_none_lets_a_secret_through(depth: int) -> None:
+    value: Any = {"password": "MARKER"}
+    for _ in range(depth):
+        value = {"a": [value]}
+    assert "MARKER" not in str(without_secrets(value))
+
+
+@given(st.text(st.characters(codec=None)))
+def test_no_name_is_an_error(name: str) -> None:
+    field = FormField(name=name, input_type=name, autocomplete=name, kind=name)
+    assert field.is_secret in (True, False)
+    assert isinstance(field.lead_field, str | None)
