@@ -23,21 +23,24 @@ from demo_servers import PASSWORD, USERNAME, DemoError, Servers
 SITE_PORT = 8000
 SANDBOX_PORT = 8765
 
+_asked: list[int] = []
+"""The signals that asked this process to end."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status: 0, 1 where something is missing, 130 and 143 as shells have it."""
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _leave)
-    # Also where a shell started this in the background, and so with Ctrl-C ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Ctrl-C also where a shell started this in the background, and so with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     try:
         return check() if options.check else stay(site_port=options.port, sandbox_port=options.sandbox_port)
     except DemoError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nStopped.")
-        return 130
+    finally:
+        if signal.SIGINT in _asked:
+            print("\nStopped.")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,10 +64,11 @@ def stay(*, site_port: int, sandbox_port: int) -> int:
         site_port=site_port, sandbox_port=sandbox_port if with_sandbox else None, environment=environment
     ) as servers:
         print(welcome(servers), flush=True)
-        while True:
+        while not _asked:
             for server in servers:
                 server.raise_if_ended()
             time.sleep(0.5)
+    return 128 + _asked[-1]
 
 
 def check() -> int:
@@ -111,8 +115,10 @@ def welcome(servers: Servers) -> str:
     return "\n".join([*lines, "", "  Ctrl-C stops it all.", ""])
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(143)
+def _leave(number: int, _frame: FrameType | None) -> None:
+    # Python drops an exception that comes while it clears up an object: the loop of `stay` looks here, too.
+    _asked.append(number)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

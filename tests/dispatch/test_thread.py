@@ -214,10 +214,10 @@ def test_after_a_fork_each_process_has_a_thread_of_its_own(site: Site, octanist:
         + CAPTURE.format("parent")
         + "wait_until(lambda: Lead.objects.get().status == 'delivered')\n"
         "mine = thread._courier\n"
-        # A child inherits the locks that SQLite's library holds at the moment: none, once the thread waits.
+        # A child inherits the locks that SQLite's library holds at the moment: none, while the thread is held here.
         "import threading\n"
-        "idle, wait = threading.Event(), mine.wake.wait\n"
-        "mine.wake.wait = lambda timeout: (idle.set(), wait(timeout))\n"
+        "idle, forked, wait = threading.Event(), threading.Event(), mine.wake.wait\n"
+        "mine.wake.wait = lambda timeout: (idle.set(), forked.wait(40), wait(timeout))\n"
         "mine.wake.set()\n"
         "assert idle.wait(20)\n"
         "connections.close_all()\n"
@@ -230,6 +230,7 @@ def test_after_a_fork_each_process_has_a_thread_of_its_own(site: Site, octanist:
         "    " + CAPTURE.format("child") + "    assert thread._courier is not mine\n"
         "    assert thread._courier.pid == os.getpid()\n"
         "    sys.exit()\n"
+        "forked.set()\n"
         "assert os.waitpid(child, 0)[1] == 0\n"
         "assert thread.ensure_running() is mine\n" + CAPTURE.format("again")
     )
