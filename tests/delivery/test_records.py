@@ -200,15 +200,18 @@ def test_what_is_wrong_with_the_database_leaves_no_result_to_its_lease(caplog: p
     assert set(Lead.objects.values_list("status", flat=True)) == {"delivered"}
 
 
+def _values(params: Any) -> list[Any]:
+    """The parameters of an INSERT; PostgreSQL gets a list for each column."""
+    return [value for item in params for value in (item if isinstance(item, list) else [item])]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_text_that_mysql_refuses_keeps_no_other_from_being_written(caplog: pytest.LogCaptureFixture) -> None:
     """mysqlclient says so by an ``OperationalError`` that quotes the text."""
     bad, good = claimed_together(make_leads(2))
 
     def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        # PostgreSQL gets a list for each column.
-        values = [value for item in params for value in (item if isinstance(item, list) else [item])]
-        if sql.startswith("INSERT") and bad.lead.pk in values:
+        if sql.startswith("INSERT") and bad.lead.pk in _values(params):
             raise OperationalError(1366, "Incorrect string value: 'jo@example.com'")
         return execute(sql, params, many, context)
 
