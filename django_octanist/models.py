@@ -10,7 +10,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -38,12 +38,27 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.filter(status=Lead.Status.PENDING)
 
     def replayable(self) -> LeadQuerySet:
-        """Leads that may be sent again by hand: whatever is neither delivered nor being sent."""
-        return self.exclude(status=Lead.Status.DELIVERED).filter(lease=None)
+        """Leads that may be sent again by hand: whatever is neither delivered nor being sent nor erased."""
+        return self.exclude(status=Lead.Status.DELIVERED).filter(lease=None, erased_at=None)
 
     def cancellable(self) -> LeadQuerySet:
         """Leads that may be cancelled: pending, and not being sent (or by somebody whose lease ran out)."""
-        return self.waiting().filter(Q(lease=None) | Q(next_attempt_at__lte=clock.now(using=self.db)))
+        return self.waiting()._in_nobodys_hands()
+
+    def of_person(self, email: str) -> LeadQuerySet:
+        """Leads with the address ``email``, in whatever letter case."""
+        return self.filter(email__iexact=email.strip())
+
+    def erasable(self) -> LeadQuerySet:
+        """Leads that may be erased: those that hold something still, and are not being sent."""
+        return self.filter(erased_at=None)._in_nobodys_hands()
+
+    def finished_before(self, moment: datetime) -> LeadQuerySet:
+        """Leads captured before ``moment`` with which nothing happens any more. Never a pending one."""
+        return self.exclude(status=Lead.Status.PENDING).filter(created_at__lt=moment)
+
+    def _in_nobodys_hands(self) -> LeadQuerySet:
+        return self.filter(Q(lease=None) | Q(next_attempt_at__lte=clock.now(using=self.db)))
 
     def replay(self) -> int:
         """Make replayable leads due, with all their attempts before them. Return how many.
@@ -69,6 +84,31 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def cancel(self) -> int:
         """Stop cancellable leads for good (they can be replayed). Return how many."""
         return self.cancellable().update(status=Lead.Status.CANCELLED, next_attempt_at=None, lease=None)
+
+    def erase(self) -> int:
+        """Remove what erasable leads and their attempts say of a person, for good. Return how many.
+
+        What is counted stays: form, account, status, times, consent, and Octanist's own ids, by which the lead can be
+        removed there, too. A pending lead is cancelled: it is not sent any more.
+        """
+        pending = When(status=Lead.Status.PENDING, then=Value(Lead.Status.CANCELLED))
+        with transaction.atomic(using=self.db):
+            keys = list(self.erasable().values_list("pk", flat=True))
+            erased = Lead.objects.using(self.db).filter(pk__in=keys).erasable()
+            number = erased.update(
+                **_NOTHING_PERSONAL,
+                status=Case(pending, default=F("status")),
+                next_attempt_at=None,
+                lease=None,
+                erased_at=clock.now(using=self.db),
+            )
+            gone = DeliveryAttempt.objects.using(self.db).filter(lead__in=keys, lead__erased_at__isnull=False)
+            gone.update(error="")
+        return number
+
+
+_NOTHING_PERSONAL: dict[str, Any] = dict.fromkeys(("name", "email", "phone", "note", "session_id", "error"), "")
+_NOTHING_PERSONAL |= {"custom": {}, "attribution": {}, "dedupe_key": None}
 
 
 class Lead(models.Model):
@@ -121,6 +161,9 @@ class Lead(models.Model):
     error = models.TextField(_("last error"), blank=True)
     created_at = models.DateTimeField(_("captured"), default=timezone.now, editable=False)
     delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    erased_at = models.DateTimeField(
+        _("erased"), null=True, blank=True, editable=False, help_text=_("When what it said of a person was removed.")
+    )
 
     objects = LeadQuerySet.as_manager()
 

@@ -87,8 +87,15 @@ def test_names_of_others_are_not_looked_at(name: str) -> None:
         assert found() == []
 
 
-@pytest.mark.parametrize("value", [None, b"x", ["x"], object()], ids=["None", "bytes", "list", "object"])
-@pytest.mark.parametrize("name", SETTINGS)
+WRONG_TYPES = [
+    pytest.param(name, value, id=f"{name}-{type(value).__name__}")
+    for name, setting in SETTINGS.items()
+    for value in (None, b"x", ["x"], object())
+    if value is not None or setting.default is not None
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_TYPES)
 def test_a_wrong_type_is_one_error_that_names_the_setting(name: str, value: Any) -> None:
     with override_settings(**{name: value}):
         message = only()

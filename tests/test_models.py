@@ -143,6 +143,47 @@ def test_cancel_and_replay() -> None:
     assert lead.status == Status.PENDING
 
 
+def test_erase_keeps_what_is_counted_and_nothing_of_the_person() -> None:
+    lead = make_lead(
+        status=Status.INVALID,
+        next_attempt_at=None,
+        name="Jo",
+        phone="0612345678",
+        note="ill",
+        session_id=SESSION,
+        attribution={"gclid": "Cj0"},
+        sources={"gclid": "query"},
+        consent={"ad_storage": True},
+        dedupe_key="0" * 64,
+        octanist_id="lead_1",
+        request_id="req_1",
+        error_code="VALIDATION_ERROR",
+        error="jo@example.com is wrong",
+        attempts=2,
+    )
+    assert Lead.objects.erase() == 1
+    erased = Lead.objects.get()
+    assert erased.erased_at is not None
+    kept = ("pk", "form", "status", "created_at", "consent", "octanist_id", "request_id", "error_code", "attempts")
+    assert [getattr(erased, name) for name in kept] == [getattr(lead, name) for name in kept]
+    row = str(Lead.objects.values().get())
+    assert not [word for word in ("Jo", "jo@", "0612", "ill", SESSION, "Cj0", "roof", "0" * 64) if word in row]
+
+
+def test_what_is_being_sent_is_not_erased_and_what_was_erased_is_not_sent() -> None:
+    waiting, being_sent, lost = make_leads(3)
+    Lead.objects.filter(pk=being_sent.pk).update(
+        lease=uuid.uuid4(), next_attempt_at=timezone.now() + timedelta(minutes=5)
+    )
+    Lead.objects.filter(pk=lost.pk).update(lease=uuid.uuid4())
+    assert Lead.objects.erase() == 2
+    assert list(Lead.objects.filter(erased_at=None)) == [being_sent]
+    assert set(Lead.objects.exclude(erased_at=None).values_list("status", "next_attempt_at", "lease")) == {
+        ("cancelled", None, None)
+    }
+    assert Lead.objects.filter(pk__in=[waiting.pk, lost.pk]).replay() == 0
+
+
 # A lead
 
 

@@ -145,6 +145,12 @@ class Conf:
         parse=rules.whole(0, "seconds"),
         meaning="Identical submissions of one visitor within it are one lead. `0`: off.",
     )
+    retention_days = Setting[int | None](
+        name="OCTANIST_RETENTION_DAYS",
+        default=None,
+        parse=rules.days_or_none,
+        meaning="After how many days `octanist_prune` removes finished leads. `None`: it removes nothing.",
+    )
     _alert_emails = Setting[list[str] | str](
         name="OCTANIST_ALERT_EMAILS",
         default=[],

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+MOST_DAYS = 36_500
 DEFAULT_ACCOUNT = "default"
 DISPATCH_STRATEGIES = ("thread", "tasks", "inline", "manual")
 GROUPS = ("marketing", "statistics")
@@ -65,6 +66,14 @@ def whole(least: int, unit: str) -> Callable[[Any], int]:
         return value
 
     return parse
+
+
+def days_or_none(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_DAYS:
+        raise ValueError(f"a whole number of days from 1 to {MOST_DAYS:,}, or None")
+    return value
 
 
 def seconds(value: Any) -> float:

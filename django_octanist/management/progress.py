@@ -1,4 +1,4 @@
-"""What a delivering command shows of its work: a line a minute, a bar, a file that a container's probe looks at."""
+"""What a command shows of its work: a line a minute, a bar, a file that a container's probe looks at."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Log(_Throttled):
 
 
 class Bar(_Throttled):
-    """A bar on a terminal: how many of the leads that were due at the start are settled."""
+    """A bar on a terminal: how many of the leads that there were at the start are done."""
 
     seconds = BAR_SECONDS
 
@@ -70,7 +70,7 @@ class Bar(_Throttled):
 
     def show(self) -> None:
         settled = sum(self._counts.values())
-        # Others may have become due meanwhile.
+        # Others may have come meanwhile.
         total = max(self._total, settled, 1)
         filled = BAR_WIDTH * settled // total
         bar = "#" * filled + "." * (BAR_WIDTH - filled)

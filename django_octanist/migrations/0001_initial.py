@@ -107,6 +107,16 @@ class Migration(migrations.Migration):
                     models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="captured"),
                 ),
                 ("delivered_at", models.DateTimeField(blank=True, null=True, verbose_name="delivered")),
+                (
+                    "erased_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="When what it said of a person was removed.",
+                        null=True,
+                        verbose_name="erased",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "lead",
