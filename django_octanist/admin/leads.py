@@ -1,9 +1,7 @@
-"""Django's admin: which leads arrived, which did not and why, and what to do."""
+"""The leads: their list, the page of each, and what can be done with them."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,94 +9,27 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from . import dispatch
-from .conf import SETTINGS, Setting, conf
-from .delivery import pauses
-from .exceptions import OctanistConfigurationError, OctanistError
-from .models import DeliveryAttempt, DeliveryPause, Lead, LeadQuerySet
-from .vocabulary import SESSION_ID
+from .. import dispatch
+from ..exceptions import OctanistError
+from ..models import Lead, LeadQuerySet
+from ..vocabulary import SESSION_ID
+from .attempts import AttemptInline
+from .filters import LinkedFilter
+from .notices import notices
+from .shown import json_shown, table_shown
+from .watched import Watched
 
 if TYPE_CHECKING:
     _LeadAdmin = admin.ModelAdmin[Lead]
-    _AttemptInline = admin.TabularInline[DeliveryAttempt, Lead]
-    _PauseAdmin = admin.ModelAdmin[DeliveryPause]
 else:
     _LeadAdmin = admin.ModelAdmin
-    _AttemptInline = admin.TabularInline
-    _PauseAdmin = admin.ModelAdmin
-
-REFUSED = "refused"
-
-
-class LinkedFilter(admin.SimpleListFilter):
-    """Whether a lead came with a pixel session; a session id that was none counts apart."""
-
-    title = _("pixel session")
-    parameter_name = "linked"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("yes", _("linked")), ("no", _("not linked")), (REFUSED, _("not linked: the session id was no id"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
-        chosen = self.value()
-        if chosen == "yes":
-            return queryset.exclude(session_id="")
-        if chosen == "no":
-            return queryset.filter(session_id="")
-        if chosen == REFUSED:
-            return queryset.filter(**{f"sources__{SESSION_ID}__startswith": REFUSED})
-        return queryset
-
-
-class Watched:
-    """What is looked at and acted on; not added, changed or deleted."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may send leads again, cancel them and end pauses (``octanist.replay_lead``)."""
-        return request.user.has_perm("octanist.replay_lead")
-
-
-class AttemptInline(_AttemptInline):
-    """The attempts below a lead, oldest first."""
-
-    model = DeliveryAttempt
-    extra = 0
-    can_delete = False
-    fields = readonly_fields = (
-        "started_at",
-        "outcome",
-        "http_status",
-        "error_code",
-        "error",
-        "request_id",
-        "duration_ms",
-        "with_session",
-    )
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Lead)
@@ -155,7 +86,7 @@ class LeadAdmin(Watched, _LeadAdmin):
 
     @admin.display(description=_("custom fields"))
     def custom_shown(self, lead: Lead) -> SafeString:
-        return _json(lead.custom)
+        return json_shown(lead.custom)
 
     @admin.display(description=_("pixel session"))
     def session_shown(self, lead: Lead) -> str:
@@ -165,27 +96,27 @@ class LeadAdmin(Watched, _LeadAdmin):
     @admin.display(description=_("attribution"))
     def attribution_shown(self, lead: Lead) -> SafeString:
         rows = [(name, value, lead.sources.get(name, "")) for name, value in lead.attribution.items()]
-        return _table("<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows)
+        return table_shown("<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows)
 
     @admin.display(description=_("consent"))
     def consent_shown(self, lead: Lead) -> SafeString:
         words = {True: _("granted"), False: _("denied"), None: _("unknown")}
         rows = [(name, words[value], lead.sources.get(name, "")) for name, value in lead.consent.items()]
-        return _table("<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows)
+        return table_shown("<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows)
 
     @admin.display(description=_("JSON sent"))
     def sent(self, lead: Lead) -> SafeString | str:
         """The exact body of the last attempt, or of the first one to come."""
         last = lead.delivery_attempts.order_by("-id").values_list("with_session", flat=True).first()
         try:
-            return _json(lead.payload(with_session=last is not False))
+            return json_shown(lead.payload(with_session=last is not False))
         except OctanistError as error:
             return str(error)
 
     # What waits, and why
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"octanist_notices": _notices(), **(extra_context or {})})
+        return super().changelist_view(request, {"octanist_notices": notices(), **(extra_context or {})})
 
     # Acting
 
@@ -259,72 +190,3 @@ class LeadAdmin(Watched, _LeadAdmin):
             "octanist_may_cancel": may and lead.cancellable().exists(),
         }
         return super().change_view(request, object_id, form_url, {**buttons, **(extra_context or {})})
-
-
-@admin.register(DeliveryPause)
-class DeliveryPauseAdmin(Watched, _PauseAdmin):
-    """Accounts whose deliveries wait, and the way to let them go on before the next probe."""
-
-    list_display = ("account", "reason", "since", "probe_at", "failures", "error")
-    list_display_links = None
-    actions = ("resume",)
-
-    @admin.action(description=_("Let deliveries of selected accounts go on now"), permissions=["replay"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[DeliveryPause]) -> None:
-        for row in list(queryset):
-            if pauses.resume(row.account) and request.user.pk:
-                LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, change_message="Resumed.")
-                transaction.on_commit(partial(dispatch.nudge, row.account), robust=True)
-                text = _("Deliveries of the account %(account)s go on. Where nothing has changed, they pause again.")
-                self.message_user(request, text % {"account": row.account}, messages.SUCCESS)
-
-
-def _notices() -> list[str]:
-    """Sentences on accounts whose leads wait for a reason that a person can mend."""
-    wrong = [problem for setting in SETTINGS.values() if (problem := _problem(setting))]
-    if wrong:
-        return wrong
-    accounts = conf.accounts
-    keyless = [account for account in accounts if not conf.api_key(account)]
-    paused = [
-        _(
-            "Account %(account)s is paused: %(reason)s. Leads wait; nothing is lost."
-            " (Since %(since)s, next try %(probe)s)"
-        )
-        % {
-            "account": row.account,
-            "since": _moment(row.since),
-            "reason": row.get_reason_display(),
-            "probe": _moment(row.probe_at),
-        }
-        for row in DeliveryPause.objects.order_by("account")
-    ]
-    waiting = Lead.objects.waiting().filter(Q(account__in=keyless) | ~Q(account__in=accounts))
-    without_key = [
-        _("Account %(account)s has no API key: its leads wait. Set OCTANIST_API_KEY or OCTANIST_API_KEYS.")
-        % {"account": account}
-        for account in waiting.order_by("account").values_list("account", flat=True).distinct()[:10]
-    ]
-    return [*paused, *without_key]
-
-
-def _problem(setting: Setting[Any]) -> str:
-    try:
-        setting.read()
-    except OctanistConfigurationError as error:
-        return str(error)
-    return ""
-
-
-def _moment(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
-
-
-def _json(value: Any) -> SafeString:
-    return format_html('<pre class="octanist-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _table(row: str, rows: list[Any]) -> SafeString:
-    if not rows:
-        return SafeString("-")
-    return format_html('<table class="octanist-table">{}</table>', format_html_join("", row, rows))

@@ -1,0 +1,24 @@
+"""What the admin's classes share: rows that are looked at and acted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+
+class Watched:
+    """What is looked at and acted on; not added, changed or deleted."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may send leads again, cancel them and end pauses (``octanist.replay_lead``)."""
+        return request.user.has_perm("octanist.replay_lead")
