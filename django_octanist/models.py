@@ -175,7 +175,10 @@ class Lead(models.Model):
             # The one index that the engine needs: what is due, by account.
             models.Index(fields=["account", "next_attempt_at"], name="octanist_lead_due"),
         ]
-        permissions = [("replay_lead", _("Can send leads again and cancel them"))]
+        permissions = [
+            ("replay_lead", _("Can send leads again and cancel them")),
+            ("view_lead_personal_data", _("Can see contacts and texts of leads, not only masks")),
+        ]
 
     def __str__(self) -> str:
         # No personal data: this stands in logs, in messages and in the admin's history.

@@ -15,7 +15,7 @@ NAME = django_octanist.__name__
 
 LAYERS = {
     0: ["", "conf", "exceptions", "signals", "text", "vocabulary"],
-    1: ["attribution", "client", "clock", "consent", "detection", "payload", "pixel", "transport"],
+    1: ["attribution", "client", "clock", "consent", "detection", "masking", "payload", "pixel", "transport"],
     2: ["models", "migrations"],
     3: ["alerts", "bulk", "delivery", "dispatch"],
     4: ["capture"],
@@ -30,6 +30,7 @@ WITHIN_A_LAYER = {
     ("attribution", "consent"),
     ("client", "clock"),
     ("client", "transport"),
+    ("masking", "payload"),
     ("transport", "clock"),
     ("bulk", "delivery"),
     ("delivery", "alerts"),

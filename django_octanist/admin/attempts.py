@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from ..models import DeliveryAttempt, Lead
+from .watched import Watched
 
 if TYPE_CHECKING:
     _AttemptInline = admin.TabularInline[DeliveryAttempt, Lead]
@@ -15,7 +16,7 @@ else:
     _AttemptInline = admin.TabularInline
 
 
-class AttemptInline(_AttemptInline):
+class AttemptInline(Watched, _AttemptInline):
     """The attempts below a lead, oldest first."""
 
     model = DeliveryAttempt
@@ -35,5 +36,7 @@ class AttemptInline(_AttemptInline):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Octanist's message may repeat what a visitor typed."""
+        personal = self.has_personal_permission(request)
+        return [name for name in self.fields if personal or name != "error"]

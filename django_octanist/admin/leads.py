@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -18,8 +20,9 @@ from django.utils.translation import ngettext
 
 from .. import dispatch
 from ..exceptions import OctanistError
+from ..masking import mask_email, mask_json, mask_payload, mask_phone, mask_text, mask_words
 from ..models import Lead, LeadQuerySet
-from ..vocabulary import SESSION_ID
+from ..vocabulary import LEAD, SESSION_ID
 from .attempts import AttemptInline
 from .filters import LinkedFilter
 from .notices import notices
@@ -30,6 +33,25 @@ if TYPE_CHECKING:
     _LeadAdmin = admin.ModelAdmin[Lead]
 else:
     _LeadAdmin = admin.ModelAdmin
+
+
+CONTACT_SEARCH = ("email", "name", "phone")
+ID_SEARCH = ("=submission_id", "=octanist_id", "=request_id")
+CONTACT_HELP = _("E-mail, name, phone, submission ID, Octanist ID or request ID")
+ID_HELP = _("Submission ID, Octanist ID or request ID")
+PERSONAL = {*LEAD, "error", "dedupe_key"}
+"""Columns that say something of a person, or may repeat it."""
+MASKED = {
+    "contact": "contact_masked",
+    "name": "name_masked",
+    "email": "email_masked",
+    "phone": "phone_masked",
+    "note": "note_masked",
+    "custom_shown": "custom_masked",
+    "last_error": "error_code_shown",
+    "sent": "sent_masked",
+}
+"""What stands in a column's or field's place for those who may not see personal data."""
 
 
 @admin.register(Lead)
@@ -49,8 +71,6 @@ class LeadAdmin(Watched, _LeadAdmin):
     )
     list_display_links = ("created_at",)
     list_filter = ("status", "form", "account", LinkedFilter, "created_at")
-    search_fields = ("email", "name", "phone", "=submission_id", "=octanist_id", "=request_id")
-    search_help_text = _("E-mail, name, phone, submission ID, Octanist ID or request ID")
     show_full_result_count = False
     actions = ("send_again", "cancel")
     inlines = (AttemptInline,)
@@ -76,6 +96,30 @@ class LeadAdmin(Watched, _LeadAdmin):
     def contact(self, lead: Lead) -> str:
         return lead.email or lead.phone or lead.name or "-"
 
+    @admin.display(description=_("contact"))
+    def contact_masked(self, lead: Lead) -> str:
+        return mask_email(lead.email) or mask_phone(lead.phone) or mask_words(lead.name) or "-"
+
+    @admin.display(description=_("name"))
+    def name_masked(self, lead: Lead) -> str:
+        return mask_words(lead.name) or "-"
+
+    @admin.display(description=_("e-mail"))
+    def email_masked(self, lead: Lead) -> str:
+        return mask_email(lead.email) or "-"
+
+    @admin.display(description=_("phone"))
+    def phone_masked(self, lead: Lead) -> str:
+        return mask_phone(lead.phone) or "-"
+
+    @admin.display(description=_("note"))
+    def note_masked(self, lead: Lead) -> str:
+        return mask_text(lead.note) or "-"
+
+    @admin.display(description=_("custom fields"))
+    def custom_masked(self, lead: Lead) -> SafeString:
+        return json_shown(mask_json(lead.custom))
+
     @admin.display(description=_("linked"), boolean=True)
     def linked(self, lead: Lead) -> bool:
         return bool(lead.session_id)
@@ -83,6 +127,11 @@ class LeadAdmin(Watched, _LeadAdmin):
     @admin.display(description=_("last error"))
     def last_error(self, lead: Lead) -> str:
         return " ".join(filter(None, [lead.error_code, lead.error]))[:200] or "-"
+
+    @admin.display(description=_("last error"))
+    def error_code_shown(self, lead: Lead) -> str:
+        """Octanist's message may repeat what a visitor typed; its code does not."""
+        return lead.error_code or "-"
 
     @admin.display(description=_("custom fields"))
     def custom_shown(self, lead: Lead) -> SafeString:
@@ -107,11 +156,48 @@ class LeadAdmin(Watched, _LeadAdmin):
     @admin.display(description=_("JSON sent"))
     def sent(self, lead: Lead) -> SafeString | str:
         """The exact body of the last attempt, or of the first one to come."""
+        return self._sent(lead, shown=dict)
+
+    @admin.display(description=_("JSON sent"))
+    def sent_masked(self, lead: Lead) -> SafeString | str:
+        return self._sent(lead, shown=mask_payload)
+
+    def _sent(self, lead: Lead, *, shown: Callable[[dict[str, Any]], dict[str, Any]]) -> SafeString | str:
         last = lead.delivery_attempts.order_by("-id").values_list("with_session", flat=True).first()
         try:
-            return json_shown(lead.payload(with_session=last is not False))
+            return json_shown(shown(lead.payload(with_session=last is not False)))
         except OctanistError as error:
             return str(error)
+
+    # Who sees what
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._as_seen(request, self.list_display)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
+        return [
+            (title, {"fields": self._as_seen(request, options["fields"])})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Who may not see a contact does not find out by searching for it, either."""
+        return CONTACT_SEARCH + ID_SEARCH if self.has_personal_permission(request) else ID_SEARCH
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        listed = super().get_changelist_instance(request)
+        listed.search_help_text = str(CONTACT_HELP if self.has_personal_permission(request) else ID_HELP)
+        return listed
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Nor by a filter in the address: Django allows one on every column of the table."""
+        if lookup.partition("__")[0] in PERSONAL and not self.has_personal_permission(request):
+            return False
+        return super().lookup_allowed(lookup, value, request)
+
+    def _as_seen(self, request: HttpRequest, names: Iterable[Any]) -> list[str]:
+        plain = self.has_personal_permission(request)
+        return [name if plain else MASKED.get(name, name) for name in names]
 
     # What waits, and why
 

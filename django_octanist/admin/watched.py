@@ -22,3 +22,7 @@ class Watched:
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Whether the user may send leads again, cancel them and end pauses (``octanist.replay_lead``)."""
         return request.user.has_perm("octanist.replay_lead")
+
+    def has_personal_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may see contacts and free text (``octanist.view_lead_personal_data``), not only masks."""
+        return request.user.has_perm("octanist.view_lead_personal_data")

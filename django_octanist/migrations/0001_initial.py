@@ -122,7 +122,10 @@ class Migration(migrations.Migration):
                 "verbose_name": "lead",
                 "verbose_name_plural": "leads",
                 "ordering": ["-id"],
-                "permissions": [("replay_lead", "Can send leads again and cancel them")],
+                "permissions": [
+                    ("replay_lead", "Can send leads again and cancel them"),
+                    ("view_lead_personal_data", "Can see contacts and texts of leads, not only masks"),
+                ],
                 "indexes": [models.Index(fields=["account", "next_attempt_at"], name="octanist_lead_due")],
             },
         ),

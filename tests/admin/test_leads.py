@@ -204,7 +204,7 @@ class TestActing:
     def test_sending_again_nudges_after_the_commit(
         self, admin_client: Client, settings: Any, django_capture_on_commit_callbacks: Any
     ) -> None:
-        settings.OCTANIST_DISPATCH = "tests.test_admin.note_nudge"
+        settings.OCTANIST_DISPATCH = "tests.admin.test_leads.note_nudge"
         NUDGES.clear()
         with django_capture_on_commit_callbacks(execute=True):
             act(admin_client, "send_again", make(status=S.FAILED))
@@ -276,6 +276,61 @@ class TestPermissions:
         assert Lead.objects.count() == 1
 
 
+class TestPersonalData:
+    """Shown as masks, and found out by nothing, without `view_lead_personal_data`."""
+
+    SECRETS = ("Jolanda", "jolanda@", "0612345678", "Leaking", "Secret roof", "typed wrong")
+
+    @pytest.fixture
+    def lead(self) -> Lead:
+        lead = make(
+            name="Jolanda Doe",
+            email="jolanda@example.com",
+            phone="0612345678",
+            note="Leaking",
+            custom={"roof": "Secret roof"},
+            status=S.INVALID,
+            error_code="VALIDATION_ERROR",
+            error="typed wrong",
+        )
+        DeliveryAttempt.objects.create(
+            lead=lead, started_at=timezone.now(), duration_ms=1, outcome="invalid", error="typed wrong"
+        )
+        return lead
+
+    def pages(self, client: Client, lead: Lead) -> str:
+        return "".join(client.get(url).content.decode() for url in (LIST, page(lead)))
+
+    def test_masked(self, client: Client, lead: Lead) -> None:
+        staff(client, "view_lead", "view_deliveryattempt", "replay_lead")
+        text = self.pages(client, lead)
+        assert not [secret for secret in self.SECRETS if secret in text]
+        for shown in ("j•••@e•••.com", "J••• D•••", "••• 78", "VALIDATION_ERROR", str(lead.submission_id)):
+            assert shown in text
+
+    def test_plain(self, client: Client, lead: Lead) -> None:
+        staff(client, "view_lead", "view_deliveryattempt", "view_lead_personal_data")
+        text = self.pages(client, lead)
+        assert not [secret for secret in self.SECRETS if secret not in text]
+
+    @pytest.mark.parametrize("term", ["jolanda", "0612", "Doe"])
+    def test_not_found_by_searching(self, client: Client, lead: Lead, term: str) -> None:
+        staff(client, "view_lead")
+        response = client.get(LIST, {"q": term})
+        assert "0 results" in response.content.decode()
+        assert "E-mail, name" not in response.content.decode()
+
+    @pytest.mark.parametrize("field", ["name", "email", "phone", "note", "custom__roof", "error"])
+    def test_not_found_by_filtering(self, client: Client, lead: Lead, field: str) -> None:
+        staff(client, "view_lead")
+        assert client.get(LIST, {f"{field}__startswith": "j"}).status_code == 400
+
+    def test_not_found_by_sorting(self, client: Client, lead: Lead) -> None:
+        staff(client, "view_lead")
+        query = str(client.get(LIST, {"o": "5"}).context["cl"].queryset.query)
+        assert "email" not in query.partition("ORDER BY")[2]
+
+
 class TestPauses:
     LIST = "/admin/octanist/deliverypause/"
 
@@ -291,7 +346,7 @@ class TestPauses:
     def test_an_account_goes_on(
         self, admin_client: Client, settings: Any, django_capture_on_commit_callbacks: Any
     ) -> None:
-        settings.OCTANIST_DISPATCH = "tests.test_admin.note_nudge"
+        settings.OCTANIST_DISPATCH = "tests.admin.test_leads.note_nudge"
         NUDGES.clear()
         row = self.pause()
         assert "API key refused" in admin_client.get(self.LIST).content.decode()
