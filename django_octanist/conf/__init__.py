@@ -156,7 +156,7 @@ class Conf:
         default=[],
         parse=rules.emails,
         secret=True,
-        meaning="Who hears of captures and leads that failed and of accounts that are paused: addresses, or"
+        meaning="Who hears of captures and leads that failed and of accounts that are paused or go on: addresses, or"
         ' `"admins"` for `ADMINS`.',
     )
     require_consent = Setting[bool](

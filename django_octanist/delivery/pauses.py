@@ -120,10 +120,18 @@ def prolong(account: str, *, reason: DeliveryPause.Reason | None, error: str, re
 def resume(account: str) -> bool:
     """Let deliveries of ``account`` go on. Return whether they were paused."""
     _refused.pop(account, None)
+    row = of(account)
     removed, _per_model = _rows().filter(account=account).delete()
     if removed:
         logger.info("Octanist: deliveries of the account %s go on.", account)
         signals.send(signals.delivery_resumed, sender=Lead, account=account)
+        # Who heard of the pause hears of its end.
+        if row is None or row.reason != DeliveryPause.Reason.RATE_LIMITED:
+            alert(
+                _("deliveries of the account %(account)s go on") % {"account": account},
+                _("The leads that waited are being sent."),
+                kind=f"resumed:{account}",
+            )
     return bool(removed)
 
 

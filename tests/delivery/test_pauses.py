@@ -118,6 +118,18 @@ def test_another_reason_is_announced_like_the_first(said: list[Any], sent_alerts
     assert DeliveryPause.objects.get().reason == Reason.UNAUTHORIZED
 
 
+@pytest.mark.parametrize(("reason", "mails"), [(Reason.OUTAGE, 1), (Reason.RATE_LIMITED, 0)])
+def test_who_heard_of_a_pause_hears_of_its_end(reason: Reason, mails: int, sent_alerts: Callable[[], None]) -> None:
+    pauses.pause("shop", reason=reason, error="")
+    with ALERTED:
+        for _ in range(2):
+            pauses.resume("shop")
+        sent_alerts()
+    assert [message.subject for message in mail.outbox] == [
+        "[Django] Octanist: deliveries of the account shop go on"
+    ] * mails
+
+
 def test_resumed(said: list[Any]) -> None:
     assert pauses.resume("shop") is False
     pauses.pause("shop", reason=Reason.OUTAGE, error="")
