@@ -190,15 +190,27 @@ def at_work(workers: Workers) -> list[Worker]:
 
 FREEZE = {
     "while sending": "",
+    # Both senders have their answer, and stand before the check of their next lead's lease: between that check and the
+    # first byte no process can be fenced.
     "after the answer, before the record": f"""
+        import threading
         from django_octanist.delivery import engine
-        usual, frozen = engine.record, []
+        usual_record, usual_send = engine.record, engine.guarded_send
+        begun, both_answered, thawed = [], threading.Barrier(2), threading.Event()
+        def guarded_send(item, **named):
+            begun.append(item)
+            if len(begun) > 2:
+                thawed.wait(60)
+                return usual_send(item, **named)
+            result = usual_send(item, **named)
+            both_answered.wait(20)
+            return result
         def record(finished):
-            if finished and not frozen:
-                frozen.append(1)
+            if finished and not thawed.is_set():
                 {STOP}
-            return usual(finished)
-        engine.record = record
+                thawed.set()
+            return usual_record(finished)
+        engine.record, engine.guarded_send = record, guarded_send
     """,
 }
 LEASE = 3.0
