@@ -9,14 +9,17 @@ from typing import Any
 import django
 from django.apps import apps
 from django.conf import settings
+from django.core.cache import DEFAULT_CACHE_ALIAS, caches
+from django.core.cache.backends.dummy import DummyCache
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
 from django.forms import BaseForm, BaseModelForm
 from django.utils.module_loading import import_string
 
+from . import proxy
 from .conf import CONSENT_READERS, SETTINGS, conf
 from .dispatch import STRATEGIES, strategy
 from .exceptions import OctanistConfigurationError
-from .forms import FORMS, mapping_problem
+from .forms import FORMS, declared_fields, mapping_problem
 from .registry import REGISTRATIONS
 
 TAG = "octanist"
@@ -137,7 +140,7 @@ def check_mappings(**_arguments: Any) -> list[CheckMessage]:
     for form in sorted(FORMS, key=lambda form: form.__qualname__):
         # A form that adds fields when it is made can only be checked then; it does so itself.
         is_fixed = form.__init__ in (BaseForm.__init__, BaseModelForm.__init__)
-        fixed = getattr(form, "base_fields", None) if is_fixed else None
+        fixed = declared_fields(form) if is_fixed else None
         problem = mapping_problem(form, fields=fixed) if fixed else ""
         if problem:
             found.append(Error(problem, obj=form, id="octanist.E006"))
@@ -211,14 +214,60 @@ def check_setup_code(**_arguments: Any) -> list[CheckMessage]:
     ]
 
 
-CHECKS: Iterable[Callable[..., list[CheckMessage]]] = (
+def check_proxy(**_arguments: Any) -> list[CheckMessage]:
+    """W005: the first-party pixel is included, but there is no pixel. W006: nothing limits its events."""
+    try:
+        if not proxy.script_path():
+            return []
+        has_pixel = conf.pixel is not None
+    except Exception:  # noqa: BLE001 - the site's URLs do not load, as Django's own checks say; or E004 says it
+        return []
+    found: list[CheckMessage] = []
+    if not has_pixel:
+        found.append(
+            Warning(
+                "django_octanist.proxy.urls is included, but OCTANIST_PIXEL_ID is empty: no page loads the pixel.",
+                hint="Set OCTANIST_PIXEL_ID to your measurement ID, or leave the URLs out.",
+                obj="OCTANIST_PIXEL_ID",
+                id="octanist.W005",
+            )
+        )
+    if isinstance(caches[DEFAULT_CACHE_ALIAS], DummyCache):
+        found.append(
+            Warning(
+                "The default cache keeps nothing: no address is limited in how many of the pixel's events it may send.",
+                hint="Choose another BACKEND in CACHES; OCTANIST_EVENTS_PER_MINUTE is counted there.",
+                obj="CACHES",
+                id="octanist.W006",
+            )
+        )
+    return found
+
+
+SETTING_CHECKS: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_names,
     check_values,
     check_dispatch,
     check_tasks,
     check_readers,
+)
+CHECKS: Iterable[Callable[..., list[CheckMessage]]] = (
+    *SETTING_CHECKS,
     check_mappings,
     check_key,
     check_middleware,
     check_setup_code,
+    check_proxy,
 )
+
+
+def setting_errors() -> list[str]:
+    """Return what is wrong with settings, in a sentence or two each, without what the site silences."""
+    found = [message for check in SETTING_CHECKS for message in check()]
+    return [_briefly(message) for message in found if message.is_serious() and not message.is_silenced()]
+
+
+def _briefly(message: CheckMessage) -> str:
+    # A hint that asks names what was meant; others are long, and `manage.py check` has them.
+    asked, mark, _rest = (message.hint or "").partition("? ")
+    return f"{message.msg} {asked}?" if mark else str(message.msg)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
+from .text import MAX_ITEMS
 from .vocabulary import CONSENT, SESSION_FIELD
 
 GIVEN_NAME = "given name"
@@ -27,6 +30,7 @@ _AUTOCOMPLETE = {
 }
 _SECRET_AUTOCOMPLETE = {"current-password", "new-password", "one-time-code"}
 _INPUT_TYPES = {"email": "email", "tel": "phone"}
+_CHOOSING = {"checkbox", "radio", "file"}
 
 _NAMES = {
     "name": {"name", "fullname", "full name", "naam", "volledige naam", "vollständiger name", "nom complet"},
@@ -60,7 +64,17 @@ _SECRET_WORDS = {
     *("iban", "bic", "cvv", "cvc", "cvv2", "csc", "creditcard", "cardnumber", "cardholder", "ssn", "bsn"),
     *("passwords", "apikey", "authtoken", "accesstoken", "accountnumber", "bankaccount", "ccnumber"),
     *("kreditkarte", "kreditkartennummer", "kontonummer", "rekeningnummer", "creditcardnumber"),
+    *("ccnum", "cardnum", "jwt", "totp", "sessionid", "smscode", "secretkey", "clientsecret"),
 }
+# Inside a word, too: Dutch and German write compounds, and JSON knows no capitals.
+_SECRET_PART = re.compile(
+    r"password|passwort|wachtwoord|kennwort|motdepasse|captcha|tokens?$|creditcard|kreditkart"
+    r"|kartennummer|kaartnummer|kontonummer|rekeningnummer"
+)
+# Cards of a customer, a library, a visit or a field.
+_NO_BANKS_CARD = re.compile(r"(klanten|kunden|bibliothee?k|visite|flur)(kaart|karten)nummer")
+# What else they are part of is no secret: a bus pass, an authorization to call back, the bearer of a cost.
+_SECRET_ALONE = {"pass", "authorization", "bearer"}
 _SECRET_PHRASES = (
     *("card number", "card holder", "card expiry", "card code", "credit card", "debit card", "kaart nummer"),
     *("account number", "bank account", "routing number", "sort code", "security code", "social security"),
@@ -76,8 +90,11 @@ _SECRET_PHRASES = (
         "carte de credit",
         "carte de crédit",
     ),
+    *("card num", "user pass", "verification code", "recovery code", "sms code"),
 )
 
+MAX_NAME = 200
+"""Characters of a name that are looked at."""
 MAX_DEPTH = 100
 """Levels of nested data that are searched for secrets."""
 
@@ -86,15 +103,26 @@ _WORD = re.compile(r"[A-Z]+(?![^\W\dA-Z_])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 def words(name: str) -> list[str]:
     """Return the words of a field's ``name`` in lower case: ``billingAddress``, ``billing-address[2]`` → two words."""
-    return [word.lower() for word in _WORD.findall(name[:200]) if not word.isdigit()]
+    return [word.lower() for word in _WORD.findall(name[:MAX_NAME]) if not word.isdigit()]
 
 
 def is_secret_name(name: str) -> bool:
     """Whether ``name`` speaks of a password, a captcha, a token, a card or a bank account."""
+    # Cut first: what is remembered may have been typed by a visitor.
+    return _is_secret_name(name[:MAX_NAME])
+
+
+@lru_cache(maxsize=2_048)
+def _is_secret_name(name: str) -> bool:
     parts = words(name)
     joined = f" {' '.join(parts)} "
     # "cvv2" and "password1": the digits belong to the word or number the field.
-    return bool(_SECRET_WORDS.intersection(parts)) or any(f" {phrase} " in joined for phrase in _SECRET_PHRASES)
+    return (
+        bool(_SECRET_WORDS.intersection(parts))
+        or any(_SECRET_PART.search(_NO_BANKS_CARD.sub("", part)) for part in parts)
+        or (len(parts) == 1 and parts[0] in _SECRET_ALONE)
+        or any(f" {phrase} " in joined for phrase in _SECRET_PHRASES)
+    )
 
 
 def lead_field_by_name(name: str) -> str | None:
@@ -134,7 +162,12 @@ class FormField:
         tokens = self.autocomplete.lower().split()
         # The last token names the field; "section-…", "shipping", "work" and the like may stand before it.
         by_token = _AUTOCOMPLETE.get(tokens[-1]) if tokens else None
-        return by_token or _INPUT_TYPES.get(self.input_type) or lead_field_by_name(self.name)
+        return by_token or _INPUT_TYPES.get(self.input_type) or (None if self._ticks else lead_field_by_name(self.name))
+
+    @property
+    def _ticks(self) -> bool:
+        """Whether the field chooses: a box that is called ``phone`` is no number."""
+        return self.input_type in _CHOOSING or "boolean" in self.kind.lower()
 
 
 def assign(fields: Iterable[FormField], *, taken: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -154,20 +187,24 @@ def assign(fields: Iterable[FormField], *, taken: Iterable[str] = ()) -> dict[st
     return {lead_field: names for lead_field, names in assigned.items() if lead_field not in set(taken)}
 
 
-def without_secrets(value: Any, *, depth: int = MAX_DEPTH) -> Any:
+def without_secrets(value: Any, *, depth: int = MAX_DEPTH, within: str = "") -> Any:
     """Return ``value`` less the secrets in it; also less the pixel's and the consent fields.
 
-    What is nested deeper than ``depth`` levels cannot be looked through, and stays at home too.
+    ``within`` is the name under which it stands: ``{"card": {"number": …}}`` is a card number. What is nested deeper
+    than ``depth`` levels cannot be looked through, and stays at home too. Of a level no more than ``text.MAX_ITEMS``
+    items are looked at, and no more are returned: a lead keeps no more.
     """
     if not isinstance(value, (Mapping, list, tuple)):
         return value
     if not depth:
         return "(nested too deep)"
     if isinstance(value, Mapping):
-        kept = {key: item for key, item in value.items() if not _stays_home(str(key))}
-        return {key: without_secrets(item, depth=depth - 1) for key, item in kept.items()}
-    return [without_secrets(item, depth=depth - 1) for item in value]
+        kept = ((key, item) for key, item in value.items() if not _stays_home(str(key), within=within))
+        first = islice(kept, MAX_ITEMS)
+        return {key: without_secrets(item, depth=depth - 1, within=str(key)) for key, item in first}
+    return [without_secrets(item, depth=depth - 1, within=within) for item in value[:MAX_ITEMS]]
 
 
-def _stays_home(name: str) -> bool:
-    return name == SESSION_FIELD or name in CONSENT or is_secret_name(name)
+def _stays_home(name: str, *, within: str) -> bool:
+    is_own = name == SESSION_FIELD or name in CONSENT
+    return is_own or is_secret_name(name) or (bool(within) and is_secret_name(f"{within[:100]} {name}"))

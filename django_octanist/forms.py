@@ -1,32 +1,28 @@
-"""``OctanistFormMixin``: makes a Django form's submission a lead."""
+"""``OctanistFormMixin`` makes a Django form's submission a lead; ``OctanistFormSetMixin`` each form of a formset."""
 
 from __future__ import annotations
 
-import datetime
 import weakref
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.files.base import File
-from django.db.models import Model
 from django.http import HttpRequest
 
-from . import consent
-from .capture import Data, capture_lead
+from . import consent, mapping
+from .capture import Data, capture_lead, report_failure
 from .conf import DEFAULT_ACCOUNT
-from .detection import FormField, assign
+from .detection import FormField
 from .exceptions import OctanistConfigurationError
+from .mapping import FieldMapping, by_api_name
 from .models import Lead
-from .vocabulary import BY_NAME, CONSENT, LEAD, SESSION_FIELD
+from .vocabulary import CONSENT, SESSION_FIELD
 
 if TYPE_CHECKING:
     _Base = forms.BaseForm
+    _FormSetBase = forms.BaseFormSet[Any]
 else:
-    _Base = object
-
-FieldMapping = Mapping[str, "str | Sequence[str]"]
+    _Base = _FormSetBase = object
 
 FORMS: weakref.WeakSet[type[OctanistFormMixin]] = weakref.WeakSet()
 """Every form class with the mixin, for the system check of their mappings."""
@@ -45,13 +41,12 @@ class OctanistFormMixin(_Base):
     octanist_exclude: Collection[str] = ()
     octanist_account: str = DEFAULT_ACCOUNT
 
+    octanist_added: Collection[str] = ()
+    """Fields that a formset added (``DELETE``, the key of a row): the formset's business."""
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        order = cls.__mro__
-        if forms.BaseForm in order and order.index(forms.BaseForm) < order.index(OctanistFormMixin):
-            raise OctanistConfigurationError(
-                f"{cls.__qualname__}: put OctanistFormMixin before Django's form class, or it does nothing."
-            )
+        _check_order(cls, mixin=OctanistFormMixin, base=forms.BaseForm, kind="form")
         FORMS.add(cls)
 
     def __getitem__(self, name: str) -> Any:
@@ -61,12 +56,19 @@ class OctanistFormMixin(_Base):
 
     def get_octanist_data(self) -> dict[str, Any]:
         """Return what is captured, by API name. Override it to have the last word; ``{}`` captures nothing."""
-        return read_form(self, mapping=self.octanist_fields, exclude=self.octanist_exclude)
+        exclude = {*self.octanist_exclude, *self.octanist_added}
+        return read_form(self, mapping=self.octanist_fields, exclude=exclude)
 
     def capture_lead(self, request: HttpRequest | None = None) -> Lead | None:
         """Capture this valid form as a lead: see :func:`django_octanist.capture.capture_lead`. Never raises."""
         form = self.octanist_form or type(self).__name__
-        return capture_lead(self._octanist_lead_data, request=request, form=form, account=self.octanist_account)
+        return capture_lead(
+            self._octanist_lead_data,
+            request=request,
+            form=form,
+            account=self.octanist_account,
+            row=getattr(self, "instance", None),
+        )
 
     def _octanist_lead_data(self) -> Data:
         if not hasattr(self, "cleaned_data"):
@@ -77,68 +79,79 @@ class OctanistFormMixin(_Base):
     def _check_octanist_mapping(self) -> None:
         if not self.__dict__.get("_octanist_checked"):
             self.__dict__["_octanist_checked"] = True
-            problem = mapping_problem(type(self), fields=self.fields)
+            problem = mapping_problem(type(self), fields={*self.fields, *declared_fields(type(self))})
             if problem:
                 raise OctanistConfigurationError(problem)
 
 
+class OctanistFormSetMixin(_FormSetBase):
+    """Put it before ``BaseFormSet``, ``BaseModelFormSet`` or ``BaseInlineFormSet``; its form has the other mixin.
+
+    Each form that was filled in is a lead. Extra ones left empty, rows left as they were, and deleted ones are none.
+    """
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        _check_order(cls, mixin=OctanistFormSetMixin, base=forms.BaseFormSet, kind="formset")
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """Add the formset's own fields to ``form``. Raises a configuration error if the form lacks its mixin."""
+        if not isinstance(form, OctanistFormMixin):
+            name = type(form).__name__
+            raise OctanistConfigurationError(
+                f"{type(self).__name__} uses OctanistFormSetMixin, but its form {name} is no OctanistFormMixin."
+                f" Add it: class {name}(OctanistFormMixin, …), from django_octanist.forms."
+            )
+        own = set(form.fields)
+        super().add_fields(form, index)
+        form.octanist_added = form.fields.keys() - own
+
+    def capture_lead(self, request: HttpRequest | None = None) -> list[Lead]:
+        """Capture each filled form of this valid formset: see :meth:`OctanistFormMixin.capture_lead`. Never raises."""
+        try:
+            filled = self._octanist_filled_forms()
+        except Exception as error:  # noqa: BLE001 - the site's form must succeed
+            report_failure(error, form=type(self).__name__, names={})
+            return []
+        return [lead for form in filled if (lead := form.capture_lead(request)) is not None]
+
+    def _octanist_filled_forms(self) -> list[Any]:
+        if not self.is_valid():
+            raise OctanistConfigurationError(f"{type(self).__qualname__}: capture_lead() is for a valid formset")
+        deleted = self.deleted_forms if self.can_delete else []
+        return [form for form in self.forms if form.has_changed() and form not in deleted]
+
+
+def _check_order(cls: type[Any], *, mixin: type[Any], base: type[Any], kind: str) -> None:
+    order = cls.__mro__
+    if base in order and order.index(base) < order.index(mixin):
+        raise OctanistConfigurationError(
+            f"{cls.__qualname__}: put {mixin.__name__} before Django's {kind} class, or it does nothing."
+        )
+
+
+def declared_fields(form_class: type[Any]) -> set[str]:
+    """Return the fields of the class and of what it is built on: a form may leave one out for some visitors."""
+    return {name for base in form_class.__mro__ for name in getattr(base, "base_fields", ())}
+
+
 def mapping_problem(form_class: type[OctanistFormMixin], *, fields: Collection[str]) -> str:
     """Return what is wrong with the mapping of ``form_class``, whose fields are ``fields``; ``""`` if nothing is."""
-    names = ", ".join(sorted(fields)) or "none"
-    mapping: Any = form_class.octanist_fields
-    if not isinstance(mapping, Mapping):
-        return (
-            f"{form_class.__qualname__}.octanist_fields must be a dict of lead field to form field or fields, not"
-            f" {mapping!r}."
-        )
-    if isinstance(form_class.octanist_exclude, str):
-        return (
-            f"{form_class.__qualname__}.octanist_exclude must be a tuple or list of form fields, not a string: did you"
-            f" mean ({form_class.octanist_exclude!r},)?"
-        )
-    for lead_field, form_fields in mapping.items():
-        if lead_field not in BY_NAME:
-            return (
-                f"{form_class.__qualname__}.octanist_fields maps {lead_field!r}, which is no field of a lead."
-                f" Use one of: {', '.join(BY_NAME)}."
-            )
-        for name in _listed(form_fields):
-            if name not in fields:
-                return (
-                    f"{form_class.__qualname__}.octanist_fields maps {lead_field!r} to {name!r}, which is no field of"
-                    f" the form. Its fields: {names}."
-                )
-    for name in form_class.octanist_exclude:
-        if name not in fields:
-            return (
-                f"{form_class.__qualname__}.octanist_exclude names {name!r}, which is no field of the form."
-                f" Its fields: {names}."
-            )
-    return ""
+    return mapping.problem(
+        form_class.octanist_fields,
+        exclude=form_class.octanist_exclude,
+        fields=fields,
+        owner=form_class.__qualname__,
+        of="form",
+    )
 
 
 def read_form(
     form: forms.BaseForm, *, mapping: FieldMapping | None = None, exclude: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return the cleaned data of ``form`` by API names, with what is left over under ``custom``, less secrets."""
-    mapped = {lead_field: _listed(names) for lead_field, names in (mapping or {}).items()}
-    used = {name for names in mapped.values() for name in names}
-    open_fields = [_described(form, name) for name in form.fields if name not in used and name not in exclude]
-    open_fields = [field for field in open_fields if not field.is_secret]
-    data = {lead_field: _joined(form, names) for lead_field, names in mapped.items()}
-    for field in open_fields:
-        if field.name in BY_NAME and field.name not in LEAD:
-            data.setdefault(field.name, form.cleaned_data.get(field.name))
-            used.add(field.name)
-    for lead_field, names in assign(open_fields, taken=mapped).items():
-        data[lead_field] = _joined(form, names)
-        used.update(names)
-    left_over = {
-        field.name: _json(form.cleaned_data.get(field.name)) for field in open_fields if field.name not in used
-    }
-    own = data.get("custom")
-    data["custom"] = own if own and not left_over else {**({"custom": own} if own else {}), **left_over}
-    return {name: value for name, value in data.items() if value not in (None, "", {})}
+    fields = [_described(form, name) for name in form.fields]
+    return by_api_name(form.cleaned_data, fields=fields, mapping=mapping, exclude=exclude)
 
 
 def posted_context(form: forms.BaseForm) -> dict[str, Any]:
@@ -159,32 +172,3 @@ def _described(form: forms.BaseForm, name: str) -> FormField:
         autocomplete=str(widget.attrs.get("autocomplete") or ""),
         kind=f"{type(field).__name__} {type(widget).__name__}",
     )
-
-
-def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _joined(form: forms.BaseForm, names: Sequence[str]) -> Any:
-    values = [_json(form.cleaned_data.get(name)) for name in names]
-    return (
-        values[0] if len(values) == 1 else " ".join(str(value).strip() for value in values if value not in (None, ""))
-    )
-
-
-def _json(value: Any) -> Any:
-    """A cleaned value as JSON data: files by their names, objects by their text."""
-    if isinstance(value, File):
-        # An upload, or the file that a model's row has already.
-        return PurePath(value.name or "").name
-    if isinstance(value, Model):
-        return str(value)
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if hasattr(value, "__iter__"):
-        return [_json(item) for item in value]
-    return str(value)

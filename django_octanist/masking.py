@@ -1,15 +1,16 @@
 """Personal data as those see it who may not: enough to tell two leads apart, not to reach a person.
 
-Which fields are personal is said by the vocabulary.
+Which fields are personal is said by the vocabulary. The pixel session is masked, too: by it, a visit
+is found at Octanist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from .payload import FORM_KEY, SUBMISSION_KEY
-from .vocabulary import BY_NAME
+from .vocabulary import BY_NAME, SESSION_ID
 
 DOTS = "•••"
 _SHOWN_DIGITS = 2
@@ -50,7 +51,13 @@ def mask_json(value: Any) -> Any:
     return value if value is None or value == "" else DOTS
 
 
-_BY_FIELD = {"name": mask_words, "email": mask_email, "phone": mask_phone, "note": mask_text}
+_BY_FIELD = {
+    "name": mask_words,
+    "email": mask_email,
+    "phone": mask_phone,
+    "note": mask_text,
+    SESSION_ID: mask_text,
+}
 
 
 def mask_payload(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,10 +66,32 @@ def mask_payload(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mask_field(name: str, value: Any) -> Any:
-    if not BY_NAME[name].personal:
-        return value
     if name in _BY_FIELD:
         return _BY_FIELD[name](value)
+    if not BY_NAME[name].personal:
+        return value
     kept = {key: value[key] for key in (FORM_KEY, SUBMISSION_KEY) if key in value} if isinstance(value, Mapping) else {}
     masked = mask_json(value)
     return {**masked, **kept} if kept else masked
+
+
+class Sight(NamedTuple):
+    """How personal data is shown to somebody: :data:`PLAIN` or :data:`MASKED`. Each returns what is to be shown."""
+
+    words: Callable[[str], str]
+    email: Callable[[str], str]
+    phone: Callable[[str], str]
+    text: Callable[[str], str]
+    """Of free text: a note, an error's message; and of the pixel session."""
+    json: Callable[[Any], Any]
+    payload: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+PLAIN = Sight(words=str, email=str, phone=str, text=str, json=_as_it_is, payload=dict)
+MASKED = Sight(
+    words=mask_words, email=mask_email, phone=mask_phone, text=mask_text, json=mask_json, payload=mask_payload
+)

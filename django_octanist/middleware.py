@@ -5,6 +5,7 @@ Sync and async.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
@@ -49,11 +50,15 @@ class OctanistMiddleware:
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         visit = self._begin(request)
-        token = enter(visit)
+        token, ended = enter(visit), True
         try:
             response: HttpResponseBase = await self.get_response(request)
+        except asyncio.CancelledError:
+            # The visitor went away; a sync view goes on in its thread.
+            ended = False
+            raise
         finally:
-            leave(token)
+            leave(token, ended=ended)
         if memory.is_concerned(request):
             # A reader of consent may use the database.
             await sync_to_async(_update)(visit, request, response)

@@ -17,9 +17,10 @@ except ImportError:  # Django 5.2 has no content security policy of its own
     get_nonce = None  # type: ignore[assignment]
 
 
-def script_tag(request: HttpRequest | None = None) -> SafeString:
+def script_tag(request: HttpRequest | None = None, *, own_path: str = "") -> SafeString:
     """Return the pixel's ``<script>`` with the CSP nonce of ``request``; empty where ``OCTANIST_PIXEL_ID`` is.
 
+    ``own_path`` is where this site serves the script itself, which then takes its cookies from here, too.
     ``data-forms`` is never set: the pixel would capture forms in the browser, and every lead would count twice.
     """
     pixel = conf.pixel
@@ -28,10 +29,11 @@ def script_tag(request: HttpRequest | None = None) -> SafeString:
     # Only now: a nonce that was asked for goes into the policy, used or not.
     nonce = csp_nonce(request)
     return format_html(
-        '<script src="{}" data-id="{}" data-consent-mode="{}"{}></script>',
-        conf.pixel_url,
+        '<script src="{}" data-id="{}" data-consent-mode="{}"{}{}></script>',
+        own_path or conf.pixel_url,
         pixel.measurement_id,
         pixel.consent_mode,
+        SafeString(' data-cookie-mode="server"' if own_path else ""),
         format_html(' nonce="{}"', nonce) if nonce else "",
     )
 

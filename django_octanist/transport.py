@@ -8,6 +8,7 @@ request, the status line, the headers and the body. Name resolution is the opera
 from __future__ import annotations
 
 import io
+import math
 import socket
 import threading
 from typing import Any
@@ -29,9 +30,9 @@ class Exchange(threading.local):
     sent = False
     """Whether a byte of the request may have reached the server."""
 
-    def begin(self, *, seconds: float) -> None:
-        """Start an exchange that may take ``seconds``."""
-        self.deadline = elapsed() + seconds
+    def begin(self, *, seconds: float, until: float = math.inf) -> None:
+        """Start an exchange that may take ``seconds``, and not beyond ``until`` on the clock of ``clock.elapsed()``."""
+        self.deadline = min(elapsed() + seconds, until)
         self.sent = False
 
     def left(self) -> float:
@@ -143,6 +144,8 @@ class _Deadline:
         if self._held and isinstance(data, bytes):
             data, self._held = self._held + data, b""
         _limit(self.sock)
+        # Once more, as the last thing: the thread, or its process, may have stood still while the limit was set.
+        exchange.left()
         exchange.sent = True
         parent: Any = super()
         parent.send(data)

@@ -89,13 +89,18 @@ LEAD = names(Group.LEAD)
 CONTACT = ("name", "email", "phone")
 SESSION_ID = "sessionId"
 ATTRIBUTION = names(Group.PAGE, Group.CLICK_ID, Group.UTM)
+PAGE = names(Group.PAGE)
 CAMPAIGN = names(Group.CLICK_ID, Group.UTM)
 UTM = names(Group.UTM)
 CONSENT = names(Group.CONSENT)
 
+SOURCE_LENGTH = 120
+"""Characters of a lead's source in one word (see ``attribution.source``)."""
 SESSION_FIELD = "octa_sid"
 """The hidden form field that the pixel fills."""
 SESSION_HEADER = "X-Octanist-Session-ID"
+PAGE_HEADER = "X-Octanist-Page"
+"""The header in which a front end of another origin says which page the visitor sees."""
 
 QUERY: dict[str, str] = {parameter: field.name for field in FIELDS for parameter in field.query}
 """Query parameter, in lower case, to API name."""

@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:
-        return check() if options.check else stay(site_port=options.port, sandbox_port=options.sandbox_port)
+        if options.check:
+            return check(extras=options.extras)
+        return stay(site_port=options.port, sandbox_port=options.sandbox_port, extras=options.extras)
     except DemoError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="demo.py", description=__doc__.split("\n")[0])
     result.add_argument("--check", action="store_true", help="submit every form, wait for delivery, and leave")
+    result.add_argument("--extras", action="store_true", help="also a page of Wagtail and an API (install both first)")
     result.add_argument("--port", type=int, default=SITE_PORT, help="of the site; default: %(default)s, or the next")
     result.add_argument(
         "--sandbox-port", type=int, default=SANDBOX_PORT, help="of the sandbox; default: %(default)s, or the next"
@@ -53,17 +56,18 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def stay(*, site_port: int, sandbox_port: int) -> int:
+def stay(*, site_port: int, sandbox_port: int, extras: bool = False) -> int:
     """Run site and sandbox until one of them ends. A real key in the environment takes the sandbox's place."""
     site_port = demo_servers.choose_port(site_port, name="the site")
     with_sandbox = not real_key()
     if with_sandbox:
         sandbox_port = demo_servers.choose_port(sandbox_port, name="the sandbox", taken={site_port})
     environment = {"DATABASE_URL": os.environ["DATABASE_URL"]} if os.environ.get("DATABASE_URL") else {}
+    environment |= settings_module(extras=extras)
     with demo_servers.running(
         site_port=site_port, sandbox_port=sandbox_port if with_sandbox else None, environment=environment
     ) as servers:
-        print(welcome(servers), flush=True)
+        print(welcome(servers, extras=extras), flush=True)
         while not _asked:
             for server in servers:
                 server.raise_if_ended()
@@ -71,7 +75,7 @@ def stay(*, site_port: int, sandbox_port: int) -> int:
     return 128 + _asked[-1]
 
 
-def check() -> int:
+def check(*, extras: bool = False) -> int:
     """Submit every form on free ports and, without ``DATABASE_URL``, in a database of its own."""
     if real_key():
         raise DemoError(
@@ -83,19 +87,26 @@ def check() -> int:
         environment = {
             "DATABASE_URL": os.environ.get("DATABASE_URL") or f"sqlite:///{folder / 'db.sqlite3'}",
             "MEDIA_ROOT": str(folder / "media"),
+            **settings_module(extras=extras),
         }
         site_port, sandbox_port = demo_servers.free_ports(2)
         with demo_servers.running(
             site_port=site_port, sandbox_port=sandbox_port, environment=environment, logs=folder
         ) as servers:
-            return demo_check.run(servers)
+            more = demo_check.EXTRA_SUBMISSIONS if extras else ()
+            return demo_check.run(servers, submissions=(*demo_check.SUBMISSIONS, *more))
 
 
 def real_key() -> str:
     return os.environ.get("OCTANIST_API_KEY", "")
 
 
-def welcome(servers: Servers) -> str:
+def settings_module(*, extras: bool) -> dict[str, str]:
+    """Return the environment that chooses the settings with Wagtail and Django REST framework, if they are wanted."""
+    return {"DJANGO_SETTINGS_MODULE": "roofer.settings_extras"} if extras else {}
+
+
+def welcome(servers: Servers, *, extras: bool = False) -> str:
     site, sandbox = servers.site.url, servers.sandbox
     lines = [
         "",
@@ -104,6 +115,11 @@ def welcome(servers: Servers) -> str:
         f"  Admin     {site}/admin/  user {USERNAME}, password {PASSWORD} (set anew on each start; this machine only)",
         "            Logged in there, each page of the site shows what the server knows of your visit.",
     ]
+    if extras:
+        lines += [
+            f"  Wagtail   {site}/pages/roof-check/  a form that an editor builds, at {site}/cms/ (the same user)",
+            f"  API       {site}/api/estimate/  of Django REST framework",
+        ]
     if sandbox:
         lines += [
             f"  Octanist  {sandbox.url}/  the sandbox: what arrives shows there",

@@ -100,7 +100,7 @@ class Admin(Visitor):
 
     def statuses(self) -> dict[str, str]:
         """Return what the admin says of the newest lead of each contact."""
-        return {row.get("contact", ""): row.get("status_shown", "") for row in reversed(self.leads())}
+        return {row.get("contact", ""): row.get("status", "") for row in reversed(self.leads())}
 
 
 class _ChangeList(HTMLParser):
@@ -131,12 +131,14 @@ class _ChangeList(HTMLParser):
             self.rows[-1][self._column] += data.strip()
 
 
-def run(servers: Servers, *, seconds: float = WAIT_SECONDS) -> int:
+def run(
+    servers: Servers, *, seconds: float = WAIT_SECONDS, submissions: Iterable[Callable[[str], Expected]] | None = None
+) -> int:
     """Submit every form, wait until all is delivered, print what arrived. Return 0, or 1 where something is amiss."""
     if servers.sandbox is None:
         raise DemoError("There is no sandbox to look into.")
     try:
-        expected = [send(servers.site.url) for send in SUBMISSIONS]
+        expected = [send(servers.site.url) for send in submissions or SUBMISSIONS]
         print(f"Submitted {len(expected)} forms. One is refused at first, and is sent again in about 30 s.", flush=True)
         admin = Admin(servers.site.url)
         admin.log_in()
@@ -211,6 +213,38 @@ def send_quote(site_url: str, *, domain: str = "down.example") -> Expected:
     )
 
 
+def send_roof_check(site_url: str) -> Expected:
+    email, gclid = f"page-{secrets.token_hex(4)}@home.example", f"Demo-{secrets.token_hex(6)}"
+    path = "/pages/roof-check/"
+    data = {"your_name": "Priya Nair", "e_mail": email, "what_worries_you": "Moss on the north side."}
+    answer = Visitor(site_url).submit(path, data, page=f"{path}?gclid={gclid}")
+    if "<h1>Thank you</h1>" not in answer.text:
+        raise DemoError(f"The form at {path} was not accepted: {answer.text[:300]}")
+    return Expected(
+        form="roof-check",
+        contact=email,
+        story="a page of Wagtail, with a click ID",
+        gclid=gclid,
+        custom={"form": "roof-check", "page_title": "Book a roof check"},
+    )
+
+
+def send_estimate(site_url: str) -> Expected:
+    sid, email = str(uuid.uuid4()), f"api-{secrets.token_hex(4)}@home.example"
+    visitor = Visitor(site_url)
+    visitor.http.headers["X-Octanist-Session-ID"] = sid
+    visitor.submit_form("/api/estimate/", {"email": email, "area": "84"}, page="/contact/", json=True)
+    return Expected(
+        form="estimate",
+        contact=email,
+        story="the API, with a pixel session",
+        session_id=sid,
+        custom={"form": "estimate", "area": 84},
+    )
+
+
+EXTRA_SUBMISSIONS: tuple[Callable[[str], Expected], ...] = (send_roof_check, send_estimate)
+"""Of the settings with Wagtail and Django REST framework."""
 SUBMISSIONS: tuple[Callable[[str], Expected], ...] = (send_quote, send_contact, send_call_back, send_newsletter)
 
 

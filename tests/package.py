@@ -34,10 +34,13 @@ from django_octanist.sandbox.server import Sandbox
 root = Path(django_octanist.__file__).parent
 assert "site-packages" in root.parts, root
 assert importlib.metadata.version("django-octanist") == django_octanist.__version__
-for name in ["py.typed", "static/octanist/admin.css", "migrations/0001_initial.py"]:
+for name in ["py.typed", "migrations/0001_initial.py", "migrations/0002_admin.py",
+             *(f"static/octanist/{sheet}.css" for sheet in ["admin", "lead", "acting", "overview"]),
+             *(f"locale/{language}/LC_MESSAGES/django.mo" for language in ["nl", "de", "fr"])]:
     assert (root / name).is_file(), name
 get_template("admin/octanist/lead/change_list.html")
 get_template("admin/octanist/lead/change_form.html")
+get_template("admin/octanist/overview.html")
 call_command("migrate", verbosity=0)
 call_command("makemigrations", "octanist", check=True, dry_run=True, verbosity=0)
 with Sandbox() as sandbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import django
 import environ
 
 SECRET_KEY = "tests"
@@ -48,6 +49,9 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 # Nothing leaves a test by itself: each test that delivers says so, and to where.
 OCTANIST_DISPATCH = "manual"

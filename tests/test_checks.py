@@ -404,6 +404,39 @@ def test_pixel_ids_that_are_sound(code: str) -> None:
         assert found() == []
 
 
+PROXY = {"ROOT_URLCONF": "tests.proxy.urls", "OCTANIST_PIXEL_ID": "OCT-1A2B3C4D"}
+DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
+
+def test_a_first_party_pixel_that_is_sound() -> None:
+    with override_settings(**PROXY):
+        assert found() == []
+
+
+def test_w005_a_first_party_pixel_without_a_pixel() -> None:
+    with override_settings(**{**PROXY, "OCTANIST_PIXEL_ID": ""}):
+        message = only()
+    assert (message.id, message.obj) == ("octanist.W005", "OCTANIST_PIXEL_ID")
+    assert isinstance(message, WarningMessage)
+
+
+def test_w006_a_first_party_pixel_without_a_cache_to_count_in() -> None:
+    with override_settings(**PROXY, CACHES=DUMMY):
+        message = only()
+    assert (message.id, message.obj) == ("octanist.W006", "CACHES")
+    assert isinstance(message, WarningMessage)
+
+
+def test_a_site_without_the_first_party_pixel_may_have_any_cache() -> None:
+    with override_settings(CACHES=DUMMY):
+        assert found() == []
+
+
+def test_a_site_whose_urls_do_not_load_hears_of_it_from_django() -> None:
+    with override_settings(ROOT_URLCONF="tests.nowhere.urls"):
+        assert found() == []
+
+
 def test_several_mistakes_are_all_reported() -> None:
     with override_settings(OCTANIST_TIMEOUT=0, OCTANIST_API_URL="x", OCTANIST_PIXEL_ID="x", OCTANIST_DISPATCH="a.b"):
         assert sorted(map(str, ids())) == ["octanist.E002", "octanist.E003", "octanist.E004", "octanist.E005"]

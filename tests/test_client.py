@@ -19,7 +19,7 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_octanist import __version__, client
+from django_octanist import __version__, client, exchanges
 from django_octanist.client import ERRORS, MAX_ANSWER, MAX_PAGES, Created, check_key, create_lead, find_lead
 from django_octanist.exceptions import (
     AuthenticationError,
@@ -363,7 +363,7 @@ class TestRequest:
     def test_a_connection_that_lay_idle_is_not_trusted(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         server = serve()
         create_lead(LEAD)
-        monkeypatch.setattr(client.calls, "IDLE_SECONDS", -1.0)
+        monkeypatch.setattr(exchanges, "IDLE_SECONDS", -1.0)
         create_lead(LEAD)
         assert [request.connection for request in server.requests] == [1, 2]
 
@@ -649,6 +649,11 @@ class TestCheckKey:
         with pytest.raises(OctanistError) as caught:
             check_key()
         assert type(caught.value) is kind
+
+    def test_no_longer_than_asked_for(self, serve: Any) -> None:
+        serve(lambda connection: connection.read_request() and connection.hold())
+        with pytest.raises(UncertainError, match=r"no full answer within 0\.1 s"):
+            check_key(seconds=0.1)
 
 
 def look_up() -> Created | None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
-from django_octanist.conf import SETTINGS, Conf, PixelSetup, conf, is_loopback
+from django_octanist.conf import SETTINGS, Conf, PixelSetup, conf, is_loopback, key_setting
 from django_octanist.exceptions import OctanistConfigurationError, OctanistError
 
 SECRET = "sk-MARKER-7f3a"
@@ -24,6 +25,8 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "OCTANIST_REQUIRE_CONSENT": ("require_consent", False),
     "OCTANIST_PIXEL_ID": ("pixel", None),
     "OCTANIST_PIXEL_URL": ("pixel_url", "https://c.octani.st/p"),
+    "OCTANIST_TRUSTED_PROXIES": ("trusted_proxies", ()),
+    "OCTANIST_EVENTS_PER_MINUTE": ("events_per_minute", 120),
 }
 
 # Setting, attribute, value as a site writes it, value as the app uses it.
@@ -49,6 +52,14 @@ GOOD: list[tuple[str, str, Any, Any]] = [
     ("OCTANIST_PIXEL_ID", "pixel", "OCTA1.OCT-1A2B3C4D.s.a", PixelSetup("OCT-1A2B3C4D", False, "auto")),
     ("OCTANIST_PIXEL_ID", "pixel", "OCTA1.OCT-1A2B3C4D.c.g", PixelSetup("OCT-1A2B3C4D", True, "granted")),
     ("OCTANIST_PIXEL_ID", "pixel", "OCTA1.OCT-1A2B3C4D.s.d", PixelSetup("OCT-1A2B3C4D", False, "denied")),
+    ("OCTANIST_TRUSTED_PROXIES", "trusted_proxies", ["10.0.0.1"], (ip_network("10.0.0.1/32"),)),
+    (
+        "OCTANIST_TRUSTED_PROXIES",
+        "trusted_proxies",
+        ("10.1.2.3/8", "::1"),
+        (ip_network("10.0.0.0/8"), ip_network("::1")),
+    ),
+    ("OCTANIST_TRUSTED_PROXIES", "trusted_proxies", ["unix"], ("unix",)),
 ]
 
 BAD: list[tuple[str, Any]] = [
@@ -79,6 +90,11 @@ BAD: list[tuple[str, Any]] = [
     *(("OCTANIST_PIXEL_ID", value) for value in ("OCTA1.OCT-1A2B3C4D.s", "OCTA1.OCT-1A2B3C4D.x.a")),
     *(("OCTANIST_PIXEL_ID", value) for value in ("OCTA2.OCT-1A2B3C4D.s.a", "OCT-1A2B3C4D\nOCT-1A2B3C4D")),
     *(("OCTANIST_PIXEL_URL", value) for value in (None, "", "http://c.octani.st/p", "/p", "javascript:alert(1)")),
+    *(
+        ("OCTANIST_TRUSTED_PROXIES", value)
+        for value in (None, "10.0.0.1", [5], ["nginx"], ["10.0.0.0/33"], ["*"], [""])
+    ),
+    *(("OCTANIST_EVENTS_PER_MINUTE", value) for value in (None, 0, "120", True)),
     *(("OCTANIST_PIXEL_CONSENT_MODE", value) for value in (None, "", "Auto", "yes", True, ["auto"])),
 ]
 
@@ -123,8 +139,9 @@ def test_bad_values_are_shown_unless_they_are_secret(name: str, value: Any) -> N
     with override_settings(**{name: value}), pytest.raises(OctanistConfigurationError) as caught:
         SETTINGS[name].read()
     shown = f", not {value!r:.200}".replace("//jo@", "//…@")
-    # That there is no key is no secret.
-    is_hidden = SETTINGS[name].secret and (name, value) != ("OCTANIST_API_KEY", None)
+    # That there is no key, or nobody to alert, is no secret.
+    is_none = value is None and name in ("OCTANIST_API_KEY", "OCTANIST_ALERT_EMAILS")
+    is_hidden = SETTINGS[name].secret and not is_none
     assert (shown in str(caught.value)) is not is_hidden
 
 
@@ -151,6 +168,34 @@ def test_secret_values_are_never_shown(name: str, value: Any) -> None:
         SETTINGS[name].read()
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (f"{SECRET}@example.com", "a value of type str."),
+        (None, "None (is the environment variable set?)."),
+        ({f"{SECRET}@example.com": 1}, "a value of type dict."),
+        ([f"{SECRET}@example.com", SECRET], "one with text without an @ at index 1."),
+        ((5,), "one with a value of type int at index 0."),
+    ],
+    ids=shown,
+)
+def test_whom_to_alert_says_what_it_got_by_its_type(value: Any, said: str) -> None:
+    settings = override_settings(OCTANIST_ALERT_EMAILS=value)
+    with (
+        settings,
+        pytest.raises(OctanistConfigurationError, match=r'such as \["ops@example\.com"\], or "admins"') as caught,
+    ):
+        SETTINGS["OCTANIST_ALERT_EMAILS"].read()
+    assert str(caught.value).endswith(f", not {said}")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_network_that_is_no_list_is_told_from_one_that_is() -> None:
+    settings = override_settings(OCTANIST_TRUSTED_PROXIES="10.0.0.0/8")
+    with settings, pytest.raises(OctanistConfigurationError, match=r'such as \["10\.0\.0\.0/8"\], or \["unix"\] for'):
+        SETTINGS["OCTANIST_TRUSTED_PROXIES"].read()
 
 
 def test_a_long_value_is_shown_in_part() -> None:
@@ -239,3 +284,8 @@ def test_the_table_of_settings_is_complete_and_explained() -> None:
         "OCTANIST_API_KEYS",
         "OCTANIST_ALERT_EMAILS",
     }
+
+
+def test_where_a_key_stands() -> None:
+    assert key_setting("default") == "OCTANIST_API_KEY"
+    assert key_setting("shop") == 'OCTANIST_API_KEYS["shop"]'

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -55,6 +56,10 @@ def test_words(name: str, parts: list[str]) -> None:
         ),
         *("iban", "IBAN", "bic", "cvv", "cvv2", "cvc", "card_number", "cardNumber", "cardnumber", "credit-card"),
         *("account_number", "bank_account", "sort_code", "ssn", "bsn", "mot_de_passe", "kaart_nummer"),
+        *("newpassword", "confirmpassword", "passwordconfirm", "pass", "pass1", "user_pass", "motdepasse"),
+        *("wachtwoordherhaling", "passwortwiederholung", "kaartnummer", "kartennummer", "bankrekeningnummer"),
+        *("ccnum", "cardNum", "authorization", "bearer", "jwt", "sessionid", "refreshtoken", "idtoken"),
+        *("clientsecret", "secretkey", "totp", "smscode", "verification_code", "recovery_code", "recaptchaV3"),
     ],
 )
 def test_names_of_secrets(name: str) -> None:
@@ -67,6 +72,8 @@ def test_names_of_secrets(name: str) -> None:
         *("compass", "passage", "passenger", "spinach", "opinion", "shipping", "pineapple", "tokenizer_name"),
         *("card", "business_card", "cardigan", "account", "account_manager", "number", "code", "postcode", "key"),
         *("email", "secretary", "", "bicycle", "ibanez", "order_number", "security", "cellphone"),
+        *("bus_pass", "contact_authorization", "session", "event_session_id", "kaart", "kartenart", "tokenizer"),
+        *("passport", "verification", "klantenkaartnummer", "Kundenkartennummer", "cost_bearer"),
     ],
 )
 def test_names_that_are_no_secrets(name: str) -> None:
@@ -98,11 +105,26 @@ def test_what_a_field_is_by_its_name(name: str, lead_field: str | None) -> None:
         (FormField(name="a", autocomplete="given-name"), GIVEN_NAME),
         (FormField(name="email", autocomplete="name", input_type="tel"), "name"),
         (FormField(name="message", input_type="email"), "email"),
+        (FormField(name="phone", input_type="checkbox"), None),
+        (FormField(name="email", input_type="radio"), None),
+        (FormField(name="phone", kind="BooleanField"), None),
         (FormField(name="message", input_type="tel", autocomplete="off"), "phone"),
         (FormField(name="message", input_type="text", autocomplete="on"), "note"),
         (FormField(name="roof", input_type="text", autocomplete="street-address"), None),
     ],
-    ids=["token", "last token", "part", "token first", "type", "type second", "name last", "nothing"],
+    ids=[
+        "token",
+        "last token",
+        "part",
+        "token first",
+        "type",
+        "box",
+        "choice",
+        "yes or no",
+        "type second",
+        "name last",
+        "nothing",
+    ],
 )
 def test_the_order_is_autocomplete_then_type_then_name(field: FormField, lead_field: str | None) -> None:
     assert field.lead_field == lead_field
@@ -162,14 +184,40 @@ def test_a_secret_is_never_assigned() -> None:
         ({"octa_sid": "x", "a": ({"octa_sid": "x"},)}, {"a": [{}]}),
         (dict.fromkeys(CONSENT, "granted"), {}),
         ({1: "a"}, {1: "a"}),
+        ({"headers": {"Authorization": "Basic x", "Accept": "y"}}, {"headers": {"Accept": "y"}}),
+        ({"card": {"number": "4111", "kind": "gold"}}, {"card": {"kind": "gold"}}),
+        ({"bank": [{"account": "1", "city": "Ghent"}], "api": {"key": "x"}}, {"bank": [{"city": "Ghent"}], "api": {}}),
         ("password", "password"),
         (["password"], ["password"]),
         (None, None),
     ],
-    ids=["flat", "nested", "session", "consent", "number", "text", "list", "none"],
+    ids=["flat", "nested", "session", "consent", "number", "header", "card", "bank", "text", "list", "none"],
 )
 def test_without_secrets(value: Any, kept: Any) -> None:
     assert without_secrets(value) == kept
+
+
+def test_of_a_large_value_no_more_is_looked_at_than_is_kept() -> None:
+    looked_at = []
+
+    class Key(str):
+        def __str__(self) -> str:
+            looked_at.append(1)
+            return super().__str__()
+
+    kept = without_secrets({Key(f"key {number}"): [0] * 10_000 for number in range(10_000)})
+    assert (len(kept), len(kept["key 1"])) == (200, 200)
+    assert len(looked_at) < 1_000
+
+
+def test_what_a_visitor_calls_a_field_is_not_remembered_whole() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            is_secret_name(f"{number}" + "x" * 200_000)
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("depth", [50, 990, 10_000])

@@ -11,7 +11,7 @@ from django.db.models.fields.files import FieldFile
 from django.test import RequestFactory
 
 from django_octanist.exceptions import OctanistConfigurationError
-from django_octanist.forms import OctanistFormMixin
+from django_octanist.forms import OctanistFormMixin, OctanistFormSetMixin
 from django_octanist.models import Lead
 from tests.site.models import Company, Quote
 
@@ -36,6 +36,50 @@ class ContactForm(OctanistFormMixin, forms.Form):
     photo = forms.FileField(required=False)
     login = forms.CharField(widget=forms.PasswordInput, required=False)
     compass = forms.CharField(required=False)
+
+
+class BusinessForm(OctanistFormMixin, forms.Form):
+    octanist_fields = {"phone": "mobile"}
+
+    email = forms.EmailField()
+    website = forms.CharField()
+    path = forms.CharField(required=False)
+    mobile = forms.CharField(required=False)
+    phone = forms.BooleanField(required=False)
+
+    def __init__(self, *arguments: Any, with_phone: bool = True, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if not with_phone:
+            del self.fields["mobile"]
+
+
+class TestAFormOfABusiness:
+    FILLED = {"email": "jo@example.com", "website": "jo.example", "path": "by ad", "mobile": "06", "phone": "on"}
+
+    def capture(self, rf: RequestFactory, **options: Any) -> Lead:
+        form = BusinessForm(self.FILLED, **options)
+        assert "email" in str(form)
+        assert form.is_valid()
+        lead = form.capture_lead(rf.post("/contact/"))
+        assert lead is not None
+        return lead
+
+    def test_its_website_is_the_visitors_own(self, rf: RequestFactory) -> None:
+        lead = self.capture(rf)
+        assert lead.custom == {"website": "jo.example", "path": "by ad", "phone": True}
+        assert lead.attribution == {"website": "http://testserver", "path": "/contact/"}
+
+    def test_a_mapped_field_may_be_left_out_for_some_visitors(self, rf: RequestFactory) -> None:
+        assert self.capture(rf).phone == "06"
+        assert self.capture(rf, with_phone=False).phone == ""
+
+    def test_also_by_what_is_built_on_the_form(self) -> None:
+        """As Django's admin does with ``readonly_fields``."""
+
+        class Shorter(BusinessForm):
+            mobile = None  # type: ignore[assignment]
+
+        assert "email" in str(Shorter(self.FILLED, with_phone=True))
 
 
 FILLED = {
@@ -226,3 +270,27 @@ def test_an_error_in_the_sites_own_method_breaks_no_form(caplog: pytest.LogCaptu
     assert not Lead.objects.exists()
     assert "'Broken' could not be captured: KeyError (in get_octanist_data" in caplog.text
     assert "jo@example.com" not in caplog.text
+
+
+class TestFormSet:
+    def formset(self, form: type[Any] = ContactForm) -> type[Any]:
+        base: Any = type("Guests", (OctanistFormSetMixin, forms.BaseFormSet), {})
+        return forms.formset_factory(form, formset=base)
+
+    def test_a_form_without_the_mixin_is_a_clear_error(self) -> None:
+        class Plain(forms.Form):
+            email = forms.EmailField()
+
+        with pytest.raises(OctanistConfigurationError, match=r"its form Plain is no OctanistFormMixin\. Add it"):
+            str(self.formset(Plain)())
+
+    def test_the_mixin_behind_djangos_class(self) -> None:
+        with pytest.raises(OctanistConfigurationError, match="put OctanistFormSetMixin before Django's formset class"):
+            type("Wrong", (forms.BaseFormSet, OctanistFormSetMixin), {})
+
+    @pytest.mark.parametrize(
+        "data", [None, {}, {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "0", "form-0-login": 1}]
+    )
+    def test_one_that_is_not_valid(self, data: Any, caplog: pytest.LogCaptureFixture) -> None:
+        assert self.formset()(data).capture_lead() == []
+        assert "capture_lead() is for a valid formset" in caplog.text

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from django_octanist.masking import mask_email, mask_json, mask_payload, mask_phone, mask_text, mask_words
+from django_octanist.masking import (
+    MASKED,
+    PLAIN,
+    Sight,
+    mask_email,
+    mask_json,
+    mask_payload,
+    mask_phone,
+    mask_text,
+    mask_words,
+)
 from django_octanist.vocabulary import FIELDS
 
 
@@ -62,6 +72,19 @@ def test_payload() -> None:
     masked = mask_payload(body)
     assert masked["custom"] == {"roof": "•••", "form": "contact", "submission_id": "1-2"}
     assert {name for name, value in masked.items() if value == "Secret"} == {
-        field.name for field in FIELDS if not field.personal
+        field.name for field in FIELDS if not field.personal and field.name != "sessionId"
     }
+    assert masked["sessionId"] == "•••"
     assert mask_payload({"custom": "Secret"}) == {"custom": "•••"}
+
+
+def seen(sight: Sight) -> list[Any]:
+    body = {"name": "Jo", "website": "https://example.com"}
+    texts = [sight.words("Jo"), sight.email("jo@example.com"), sight.phone("0612345678"), sight.text("ill")]
+    return [*texts, sight.json({"roof": "flat"}), sight.payload(body)]
+
+
+def test_sights() -> None:
+    body = {"name": "Jo", "website": "https://example.com"}
+    assert seen(PLAIN) == ["Jo", "jo@example.com", "0612345678", "ill", {"roof": "flat"}, body]
+    assert seen(MASKED) == ["J•••", "j•••@e•••.com", "••• 78", "•••", {"roof": "•••"}, {**body, "name": "J•••"}]

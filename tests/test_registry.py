@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.db.models import Value
 
 from django_octanist.exceptions import OctanistConfigurationError
 from django_octanist.models import Lead
 from django_octanist.registry import REGISTRATIONS, register, unregister
-from tests.site.models import Company, Quote
+from tests.site.models import CallBack, Company, Complaint, Enquiry, Praise, Quote, UrgentQuote
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,11 @@ class TestValues:
     def test_an_empty_relation_on_the_way(self) -> None:
         register(Quote, email="email", custom=["company__name", "roof"])
         quote(roof="flat")
+        assert Lead.objects.get().custom == {"roof": "flat"}
+
+    def test_many_rows_are_nothing_and_cost_no_lead(self) -> None:
+        register(Quote, email="email", custom={"others": "company__quote_set", "roof": "roof"})
+        quote(company=Company.objects.create(name="Roofs Ltd"), roof="flat")
         assert Lead.objects.get().custom == {"roof": "flat"}
 
     def test_the_model_is_the_form_by_default(self) -> None:
@@ -96,6 +102,79 @@ class TestWhen:
         assert "'Quote' could not be captured: AttributeError" in caplog.text
 
 
+class TestOncePerRow:
+    def test_saved_twice(self) -> None:
+        register(Quote, email="email")
+        row = Quote(full_name="Jo", email="jo@example.com")
+        row.save()
+        row.email = "jo@example.org"
+        row.save()
+        assert [lead.email for lead in Lead.objects.all()] == ["jo@example.com"]
+
+    def test_made_through_a_proxy(self) -> None:
+        register(Quote, form="quote", email="email")
+        UrgentQuote.objects.create(full_name="Jo", email="jo@example.com")
+        assert Lead.objects.get().form == "quote"
+
+    def test_a_proxy_of_its_own(self) -> None:
+        register(Quote, form="quote", email="email")
+        register(UrgentQuote, form="urgent", email="email")
+        UrgentQuote.objects.create(full_name="Jo", email="jo@example.com")
+        assert Lead.objects.get().form == "urgent"
+
+    def test_only_the_proxy(self) -> None:
+        register(UrgentQuote, email="email")
+        quote()
+        assert not Lead.objects.exists()
+
+    @pytest.mark.parametrize("models", [[Quote], [CallBack], [Quote, CallBack], [CallBack, Quote]])
+    def test_a_row_over_two_tables(self, models: list[Any]) -> None:
+        for model in models:
+            register(model, email="email")
+        CallBack.objects.create(full_name="Jo", email="jo@example.com", at="noon")
+        assert Lead.objects.get().form == ("CallBack" if CallBack in models else "Quote")
+
+    @pytest.mark.parametrize("link", ["quote_ptr", "id"])
+    def test_what_is_added_to_a_row_that_is_a_lead_already(self, link: str) -> None:
+        register(Quote, email="email")
+        row = quote()
+        CallBack(
+            **{link: row if link == "quote_ptr" else row.pk}, full_name="Jo", email="jo@example.org", at="noon"
+        ).save()
+        assert [lead.email for lead in Lead.objects.all()] == ["jo@example.com"]
+
+    def test_unless_that_is_what_is_registered(self) -> None:
+        register(CallBack, email="email")
+        CallBack(quote_ptr=quote(), full_name="Jo", email="jo@example.org", at="noon").save()
+        assert Lead.objects.get().email == "jo@example.org"
+
+    def test_each_model_of_an_abstract_base(self) -> None:
+        register(Enquiry, form="enquiry", email="email", custom=["company__name", "follows__email"])
+        for number, model in enumerate((Complaint, Praise)):
+            model.objects.create(email=f"jo{number}@example.com")
+        assert [lead.form for lead in Lead.objects.all()] == ["enquiry", "enquiry"]
+        assert REGISTRATIONS[Enquiry].problem() == ""
+
+    def test_a_transaction_that_is_rolled_back(self) -> None:
+        register(Quote, email="email")
+        with transaction.atomic():
+            quote()
+            transaction.set_rollback(True)
+        assert not Lead.objects.exists()
+
+    def test_nothing_is_left_on_the_row(self) -> None:
+        register(Quote, email="email")
+        assert [name for name in vars(quote()) if "octanist" in name] == []
+
+    def test_no_query_beyond_the_leads_own(self, django_assert_num_queries: Any) -> None:
+        quote()
+        with django_assert_num_queries(1):
+            quote()
+        register(Complaint, email="email")
+        with django_assert_num_queries(1):
+            quote()
+
+
 class TestForms:
     def test_a_decorator(self) -> None:
         decorated = register(form="quote", email="email")(Quote)
@@ -123,8 +202,17 @@ class TestForms:
     @pytest.mark.parametrize(
         ("path", "problem"),
         [
-            ("emial", "site.Quote has no 'emial'. Its fields: company, email, full_name, id, roof"),
+            (
+                "emial",
+                "site.Quote has no 'emial'. Its fields: callback, company, email, full_name, id, roof. (Constant",
+            ),
             ("company__nam", "site.Company has no 'nam'"),
+            (
+                "company__quote__roof",
+                "site.Company has no 'quote'. Its fields: id, name. (Constant text: Value(…). Any",
+            ),
+            ("company__quote_set__roof", "'quote_set' of site.Company is any number of rows, which no path can follow"),
+            ("callback__at", ""),
             ("company__name", ""),
             ("greeting", ""),
         ],
@@ -134,3 +222,18 @@ class TestForms:
         found = REGISTRATIONS[Quote].problem()
         assert problem in found
         assert bool(problem) == bool(found)
+
+    @pytest.mark.parametrize(
+        ("source", "shown"),
+        [
+            ({"a": "roof", "b": "rooff"}, "custom={'b': 'rooff'}"),
+            ({"a": {"b": "rooff"}}, "custom={'a': {'b': 'rooff'}}"),
+            ({"a": ["roof", "rooff"]}, "custom={'a': ['rooff']}"),
+            (["roof", "rooff"], "custom=['rooff']"),
+        ],
+    )
+    def test_which_part_of_custom_leads_nowhere_and_of_which_model_is_said_once(self, source: Any, shown: str) -> None:
+        register(Quote, custom=source)
+        found = REGISTRATIONS[Quote].problem()
+        assert found.startswith(f"register() has {shown}, but site.Quote has no 'rooff'. ")
+        assert found.count("site.Quote") == 1

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django import forms
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.views.generic import CreateView, FormView
 
@@ -103,3 +104,86 @@ def test_twice_in_a_second_is_one_lead(rf: RequestFactory) -> None:
     for _time in range(2):
         ContactView.as_view()(rf.post("/", {"email": "jo@example.com"}))
     assert Lead.objects.count() == 1
+
+
+class RefusingView(FormView):  # type: ignore[type-arg]
+    """A site's view, whose own work may still say no."""
+
+    form_class = ContactForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        form.add_error(None, "Our books are full.")
+        return self.form_invalid(form)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return HttpResponse("no")
+
+
+class DecliningView(FormView):  # type: ignore[type-arg]
+    form_class = ContactForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        return HttpResponse("no", status=402)
+
+
+@pytest.mark.parametrize("view", [RefusingView, DecliningView])
+def test_what_the_view_refuses_after_all_is_no_lead(rf: RequestFactory, view: type[Any]) -> None:
+    capturing = type("View", (OctanistFormViewMixin, view), {})
+    assert capturing.as_view()(rf.post("/", {"email": "jo@example.com"})).content == b"no"
+    assert not Lead.objects.exists()
+
+
+class OddView(FormView):  # type: ignore[type-arg]
+    """A site's view whose work returns no response, which ``post`` makes of it."""
+
+    form_class = ContactForm
+    returned: Any = None
+
+    def post(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        assert self.form_valid(self.get_form()) == self.returned
+        return HttpResponse("done")
+
+    def form_valid(self, form: Any) -> Any:
+        assert form.is_valid()
+        return self.returned
+
+
+@pytest.mark.parametrize("returned", [None, {"ok": True}])
+def test_a_view_whose_work_returns_something_else(rf: RequestFactory, returned: Any) -> None:
+    view = type("View", (OctanistFormViewMixin, OddView), {"returned": returned})
+    assert view.as_view()(rf.post("/", {"email": "jo@example.com"})).content == b"done"
+    assert Lead.objects.exists()
+
+
+class AsyncView(FormView):  # type: ignore[type-arg]
+    form_class = ContactForm
+    http_method_names = ["post"]
+
+    async def post(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        form = self.get_form()
+        assert form.is_valid()
+        return await self.form_valid(form)  # type: ignore[misc]
+
+    async def form_valid(self, form: Any) -> HttpResponse:  # type: ignore[override]
+        return HttpResponse("done")
+
+
+def test_an_async_view(rf: RequestFactory) -> None:
+    view = type("View", (OctanistFormViewMixin, AsyncView), {})
+    assert async_to_sync(view.as_view())(rf.post("/", {"email": "jo@example.com"})).content == b"done"
+    assert Lead.objects.exists()
+
+
+def test_a_form_that_is_valid_once_only(rf: RequestFactory) -> None:
+    """As one that spends a code."""
+
+    class Once(ContactForm):
+        spent = False
+
+        def is_valid(self) -> bool:
+            before, self.spent = self.spent, True
+            return super().is_valid() and not before
+
+    view = type("View", (ContactView,), {"form_class": Once})
+    assert view.as_view()(rf.post("/", {"email": "jo@example.com"})).status_code == 302
+    assert Lead.objects.exists()

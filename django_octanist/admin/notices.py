@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..conf import SETTINGS, Setting, conf
-from ..exceptions import OctanistConfigurationError
-from ..models import DeliveryPause, Lead
+from ..conf import key_setting
+from ..health import has_key, wrong_settings
+from .accounts import Accounts, read
+from .keys import with_spelling
 from .shown import moment_shown
 
 
-def notices() -> list[str]:
+def notices(accounts: Accounts | None = None) -> list[str]:
     """Sentences on accounts whose leads wait for a reason that a person can mend."""
-    wrong = [problem for setting in SETTINGS.values() if (problem := _problem(setting))]
+    wrong = wrong_settings()
     if wrong:
         return wrong
-    accounts = conf.accounts
-    keyless = [account for account in accounts if not conf.api_key(account)]
+    known = accounts or read()
     paused = [
         _(
             "Account %(account)s is paused: %(reason)s. Leads wait; nothing is lost."
@@ -31,20 +28,12 @@ def notices() -> list[str]:
             "reason": row.get_reason_display(),
             "probe": moment_shown(row.probe_at),
         }
-        for row in DeliveryPause.objects.order_by("account")
+        for row in known.pauses.values()
     ]
-    waiting = Lead.objects.waiting().filter(Q(account__in=keyless) | ~Q(account__in=accounts))
-    without_key = [
-        _("Account %(account)s has no API key: its leads wait. Set OCTANIST_API_KEY or OCTANIST_API_KEYS.")
-        % {"account": account}
-        for account in waiting.order_by("account").values_list("account", flat=True).distinct()[:10]
-    ]
-    return [*paused, *without_key]
+    without_key = [_keyless(account) for account, waiting in known.waiting.items() if waiting and not has_key(account)]
+    return [*paused, *without_key[:10]]
 
 
-def _problem(setting: Setting[Any]) -> str:
-    try:
-        setting.read()
-    except OctanistConfigurationError as error:
-        return str(error)
-    return ""
+def _keyless(account: str) -> str:
+    text = _("Account %(account)s has no API key: its leads wait. Set %(setting)s.")
+    return with_spelling(text % {"account": account, "setting": key_setting(account)}, account=account)

@@ -7,17 +7,14 @@ from django.http import HttpRequest, HttpResponseBase
 from ..conf import conf
 from . import remembered
 from .merge import brings_something_new, with_first_seen
+from .page import may_bring_a_query
 from .visit import Visit
 
 
 def is_concerned(request: HttpRequest) -> bool:
     """Whether ``request`` may bring a campaign or has one remembered. The usual page view does neither."""
     meta = request.META
-    return bool(
-        meta.get("QUERY_STRING")
-        or "?" in meta.get("HTTP_REFERER", "")
-        or remembered.COOKIE in meta.get("HTTP_COOKIE", "")
-    )
+    return bool(meta.get("QUERY_STRING") or may_bring_a_query(meta) or remembered.COOKIE in meta.get("HTTP_COOKIE", ""))
 
 
 def update(visit: Visit, request: HttpRequest, response: HttpResponseBase) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from ..vocabulary import BY_NAME, SESSION_FIELD, SESSION_ID
 from .found import NOTHING, Found
 
+REFUSED = "refused"
+"""How the source of a session id begins that was there, but cannot be one."""
 MAX_NODES = 10_000
 """Values of a JSON body that are looked at for a session id."""
 
@@ -22,9 +24,9 @@ def read_session_id(raw: Any, *, source: str) -> Found:
     if not isinstance(raw, str) or not raw:
         return NOTHING
     if len(raw) > BY_NAME[SESSION_ID].max_length:
-        return Found("", f"refused: too long ({source})")
+        return Found("", f"{REFUSED}: too long ({source})")
     if not re.fullmatch(r"[\x21-\x7e]+", raw.strip(" ")):
-        return Found("", f"refused: unprintable ({source})")
+        return Found("", f"{REFUSED}: unprintable ({source})")
     return Found(raw.strip(" "), source)
 
 

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
-from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, QueryDict
-from django.http.multipartparser import MultiPartParserError
-from django.http.request import RawPostDataException
+from django.utils.datastructures import MultiValueDict
 from django.utils.encoding import escape_uri_path
 
 from .. import consent
@@ -22,27 +20,16 @@ from ..conf import conf
 from ..consent import Consent
 from ..text import clean_line
 from ..vocabulary import SESSION_FIELD, SESSION_HEADER, SESSION_ID
-from . import remembered
+from . import page, remembered
 from .cookies import BROWSER_IDS, read_cookies
+from .elsewhere import ElsewhereRequest
 from .found import NOTHING, Found
 from .merge import arriving, merge
-from .query import MAX_QUERY, parse_query
+from .page import UNREADABLE
+from .query import parse_query
 from .session import first_session_id, form_session_id, nested_session_id, read_session_id
 
-_UNREADABLE = (
-    *(SuspiciousOperation, BadRequest, RawPostDataException, MultiPartParserError),
-    # Of a request made by hand, without a host, KeyError.
-    *(OSError, ValueError, RecursionError, KeyError),
-)
-_PORTS = {"http": 80, "https": 443}
-
-
-def origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of a URL, with the scheme's own port filled in (RFC 6454).
-
-    Raises ``ValueError`` on a port that is none.
-    """
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme)
+_NONE: Any = object()
 
 
 class Visit:
@@ -51,8 +38,22 @@ class Visit:
     Every property is read when first asked for, and cached. True where there is a session or a campaign.
     """
 
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: HttpRequest, *, body: Any = _NONE) -> None:
         self._request = request
+        if body is not _NONE:
+            # Whoever answers the request has read it already: it cannot be read twice.
+            self.__dict__["body"] = body
+
+    @classmethod
+    def from_headers(
+        cls, headers: Mapping[str, str], *, url: str, posted: Mapping[str, Any] | None = None, body: Any = None
+    ) -> Visit:
+        """Return the visit of a request that another framework answers, for ``capture_lead(…, visit=…)``.
+
+        ``headers`` are the request's, names in any case; ``url`` is its whole URL, scheme and host included, which is
+        believed; ``posted`` is what was in its form, ``body`` what was in its JSON.
+        """
+        return cls(ElsewhereRequest(headers, url=url, posted=posted), body=body)
 
     def __bool__(self) -> bool:
         return bool(self.session_id or self.campaign.keys() - set(BROWSER_IDS))
@@ -73,13 +74,24 @@ class Visit:
         )
 
     @property
+    def is_by_staff(self) -> bool:
+        """Whether Django's admin answers the request: then it says nothing of the person that a row is about."""
+        match = getattr(self._request, "resolver_match", None)
+        # A site's own app may be called that, too.
+        is_admin = match is not None and "admin" in match.app_names
+        return is_admin and bool(getattr(getattr(self._request, "user", None), "is_staff", True))
+
+    @property
     def website(self) -> str:
-        """Scheme and host of the page that the visitor saw, e.g. ``https://example.com``; ``""`` on a bad host."""
+        """Scheme and host of the page that the visitor saw, e.g. ``https://example.com``; ``""`` on a bad host.
+
+        Those of the request, unless ``X-Octanist-Page`` names another site's page: see ``page``.
+        """
         return self._page[0]
 
     @property
     def path(self) -> str:
-        """Path of the page that the visitor saw: of a same-origin ``Referer``, else of the request."""
+        """Path of the page that the visitor saw: as the browser says (see ``page``), else of the request."""
         return self._page[1].value
 
     @cached_property
@@ -90,11 +102,11 @@ class Visit:
 
     @cached_property
     def arriving(self) -> dict[str, Found]:
-        """The campaign that this request brings, in its query or its same-origin ``Referer``."""
+        """The campaign that this request brings, in its query or in that of the page that the visitor saw."""
         meta, now_ms = self._request.META, int(time.time() * 1000)
         query = parse_query(meta.get("QUERY_STRING", ""), now_ms=now_ms)
         # Whether it is of the same origin is looked at only where it brings something.
-        brings = "?" in meta.get("HTTP_REFERER", "") and self._referer
+        brings = page.may_bring_a_query(meta) and self._seen
         referer = parse_query(brings.query, now_ms=now_ms) if brings else {}
         return arriving(query=query, referer=referer)
 
@@ -158,14 +170,14 @@ class Visit:
         """The posted form's data; empty where the body is none or cannot be read."""
         try:
             return self._request.POST
-        except _UNREADABLE:
+        except UNREADABLE:
             return QueryDict()
 
     @cached_property
     def _query(self) -> Mapping[str, Any]:
         try:
             return self._request.GET
-        except _UNREADABLE:
+        except UNREADABLE:
             return QueryDict()
 
     @cached_property
@@ -175,37 +187,48 @@ class Visit:
             return None
         try:
             return json.loads(self._request.body)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
 
     @cached_property
-    def _referer(self) -> SplitResult | None:
-        """The ``Referer`` where it is of the request's own origin."""
-        try:
-            referer = urlsplit(self._request.META.get("HTTP_REFERER", "")[:MAX_QUERY])
-            own = urlsplit(f"{self._request.scheme}://{self._request.get_host()}")
-            return referer if referer.hostname and origin(referer) == origin(own) else None
-        except _UNREADABLE:
-            return None
+    def _seen(self) -> SplitResult | None:
+        return page.seen(self._request)
 
     @cached_property
     def _page(self) -> tuple[str, Found]:
         try:
             website = clean_line(f"{self._request.scheme}://{self._request.get_host()}")
-        except _UNREADABLE:
+        except UNREADABLE:
             return "", NOTHING
-        if self._referer:
-            return website, Found(clean_line(self._referer.path) or "/", "referer")
+        if self._seen:
+            website = page.other_website(self._seen, own=website) or website
+            return website, Found(clean_line(self._seen.path) or "/", "referer")
         return website, Found(clean_line(escape_uri_path(self._request.path)), "request")
 
 
-def visit_of(request: HttpRequest) -> Visit:
-    """Return ``request.octanist``, or a new :class:`Visit` where the middleware is not installed."""
+def visit_of(request: Any) -> Visit:
+    """Return ``request.octanist``, or a new :class:`Visit` where the middleware is not installed.
+
+    A request that wraps Django's own (Django REST framework's) has read the body, and says what was in it.
+    """
+    wrapped = getattr(request, "_request", None)
+    if isinstance(wrapped, HttpRequest):
+        return _wrapped_visit(request, wrapped)
     visit = getattr(request, "octanist", None)
     return visit if isinstance(visit, Visit) else Visit(request)
 
 
-_current: ContextVar[Visit | None] = ContextVar("octanist_visit", default=None)
+def _wrapped_visit(request: Any, wrapped: HttpRequest) -> Visit:
+    try:
+        body = request.data
+    except Exception:  # noqa: BLE001 - no parser can read it; the headers are there all the same
+        return Visit(wrapped)
+    # What was posted as a form is in the wrapped request's POST.
+    return Visit(wrapped) if isinstance(body, MultiValueDict) else Visit(wrapped, body=body)
+
+
+# In a list, which is emptied: a task that a request began has a copy of the context, and may outlive the request.
+_current: ContextVar[list[Visit]] = ContextVar("octanist_visit")
 
 
 def current_visit() -> Visit | None:
@@ -213,14 +236,18 @@ def current_visit() -> Visit | None:
 
     The middleware leaves it, so that code without a request captures with the same attribution.
     """
-    return _current.get()
+    held = _current.get(None)
+    return held[0] if held else None
 
 
-def enter(visit: Visit) -> Token[Visit | None]:
+def enter(visit: Visit) -> Token[list[Visit]]:
     """Make ``visit`` the current one; give what this returns to :func:`leave`."""
-    return _current.set(visit)
+    return _current.set([visit])
 
 
-def leave(token: Token[Visit | None]) -> None:
-    """Make the visit before current again."""
+def leave(token: Token[list[Visit]], *, ended: bool = True) -> None:
+    """Make the visit before current again; where it has ``ended``, it is nobody's any more, also for tasks that were
+    begun meanwhile. It has not where a view goes on in its thread although the visitor went away."""
+    if ended:
+        _current.get().clear()
     _current.reset(token)

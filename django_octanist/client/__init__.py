@@ -3,9 +3,8 @@
 Whatever does not end well is raised as one of the types in :mod:`django_octanist.exceptions`, by one table. What is
 decided here, and why:
 
-* Redirects are never followed: the key would travel with them.
-* The environment's proxies and CA bundle are honoured (resolved once per session); ``.netrc`` is not read, since it
-  would add an ``Authorization`` header. TLS is always verified. Cookies are not kept.
+* Redirects are never followed: the key would travel with them. What else holds for every exchange:
+  :mod:`django_octanist.exchanges`.
 * One deadline, ``OCTANIST_TIMEOUT``, covers the whole exchange (:mod:`django_octanist.transport`).
 * No more than 64 KiB of an answer are read after decoding (4 MiB of a list of leads).
 * Nothing of a request or of an answer's text is logged, nor does it stand in an exception's text.
@@ -14,6 +13,7 @@ decided here, and why:
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
@@ -22,9 +22,10 @@ from uuid import UUID
 from ..clock import elapsed
 from ..conf import DEFAULT_ACCOUNT, conf
 from ..exceptions import EndpointError, UncertainError
+from ..exchanges import MAX_ANSWER, close
 from ..text import clean_line
 from .answers import ERRORS, Answer, error_of, parse_retry_after
-from .calls import MAX_ANSWER, call, close
+from .calls import call
 
 __all__ = [
     "ERRORS",
@@ -53,13 +54,20 @@ class Created(NamedTuple):
     request_id: str
 
 
-def create_lead(payload: Mapping[str, Any], *, account: str = DEFAULT_ACCOUNT, idempotency_key: str = "") -> Created:
+def create_lead(
+    payload: Mapping[str, Any],
+    *,
+    account: str = DEFAULT_ACCOUNT,
+    idempotency_key: str = "",
+    until: float = math.inf,
+) -> Created:
     """Create a lead from ``payload`` (see :func:`django_octanist.payload.build_payload`).
 
+    No byte of it leaves after ``until`` (on the clock of ``clock.elapsed()``), when somebody else may send it.
     Raises the type that :data:`ERRORS` gives for the status; :class:`TransientError` where no connection came
     about; :class:`UncertainError` where the request left and no answer says what became of it.
     """
-    answer = call("POST", "/leads", account=account, json=payload, idempotency_key=idempotency_key)
+    answer = call("POST", "/leads", account=account, json=payload, idempotency_key=idempotency_key, until=until)
     data = answer.envelope.get("data")
     lead_id = data.get("id") if isinstance(data, dict) else None
     if not 200 <= answer.status < 300:
@@ -69,12 +77,13 @@ def create_lead(payload: Mapping[str, Any], *, account: str = DEFAULT_ACCOUNT, i
     return Created(clean_line(str(lead_id), max_length=100), answer.request_id)
 
 
-def check_key(*, account: str = DEFAULT_ACCOUNT) -> bool:
-    """Return whether Octanist accepts the API key of ``account``.
+def check_key(*, account: str = DEFAULT_ACCOUNT, seconds: float | None = None) -> bool:
+    """Return whether Octanist accepts the API key of ``account``, asking for ``seconds`` at most (``None``:
+    ``OCTANIST_TIMEOUT``).
 
     Raises :class:`OctanistError` where the answer does not tell.
     """
-    answer = call("POST", "/check", account=account)
+    answer = call("POST", "/check", account=account, seconds=seconds)
     if answer.status == 401:
         return False
     if answer.status == 200 and answer.envelope.get("success") is True:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
+from .. import exchanges
 from ..exceptions import (
     AuthenticationError,
     EndpointError,
@@ -45,13 +46,8 @@ ERRORS: dict[int, type[OctanistError]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """An HTTP answer: ``text`` is the decoded body as far as it was read, ``whole`` says whether that was all."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    text: bytes = field(repr=False)
-    whole: bool
+class Answer(exchanges.Answer):
+    """An answer of the API."""
 
     @cached_property
     def envelope(self) -> dict[str, Any]:

@@ -15,9 +15,20 @@ from django.conf import settings
 
 from ..exceptions import OctanistConfigurationError
 from . import rules
-from .rules import DEFAULT_ACCOUNT, PixelSetup, is_loopback
+from .rules import DEFAULT_ACCOUNT, UNIX_SOCKET, Network, PixelSetup, is_loopback
 
-__all__ = ["CONSENT_READERS", "DEFAULT_ACCOUNT", "SETTINGS", "Conf", "PixelSetup", "Setting", "conf", "is_loopback"]
+__all__ = [
+    "CONSENT_READERS",
+    "DEFAULT_ACCOUNT",
+    "SETTINGS",
+    "UNIX_SOCKET",
+    "Conf",
+    "PixelSetup",
+    "Setting",
+    "conf",
+    "is_loopback",
+    "key_setting",
+]
 
 _T = TypeVar("_T")
 
@@ -156,8 +167,15 @@ class Conf:
         default=[],
         parse=rules.emails,
         secret=True,
-        meaning="Who hears of captures and leads that failed and of accounts that are paused or go on: addresses, or"
-        ' `"admins"` for `ADMINS`.',
+        meaning="Who hears of captures and leads that failed, of leads that wait for long, and of accounts that are"
+        ' paused or go on: addresses, or `"admins"` for `ADMINS`.',
+    )
+    admin_url = Setting[str](
+        name="OCTANIST_ADMIN_URL",
+        default="",
+        parse=rules.page_or_empty,
+        meaning="Where the admin is, such as `https://example.com/admin/`, for links in e-mails. Empty: these are"
+        " paths alone.",
     )
     require_consent = Setting[bool](
         name="OCTANIST_REQUIRE_CONSENT",
@@ -242,6 +260,20 @@ class Conf:
         meaning="The pixel's `data-consent-mode`: `auto`, `granted` or `denied`. Set, it beats the setup code's.",
     )
 
+    trusted_proxies = Setting[tuple[Network, ...]](
+        name="OCTANIST_TRUSTED_PROXIES",
+        default=[],
+        parse=rules.networks,
+        meaning="First-party pixel: addresses and networks of your own proxies, whose `X-Forwarded-For` and country"
+        ' are believed; `"unix"` for a Unix socket.',
+    )
+    events_per_minute = Setting[int](
+        name="OCTANIST_EVENTS_PER_MINUTE",
+        default=120,
+        parse=rules.whole(1, "events"),
+        meaning="First-party pixel: events that one address may send per minute.",
+    )
+
     @property
     def alert_emails(self) -> list[str]:
         """The addresses to alert, with ``"admins"`` resolved through ``ADMINS``."""
@@ -274,3 +306,8 @@ SETTINGS: dict[str, Setting[Any]] = {
     setting.name: setting for setting in vars(Conf).values() if isinstance(setting, Setting)
 }
 """Every setting by its name."""
+
+
+def key_setting(account: str) -> str:
+    """Return what holds, or would hold, the API key of ``account``: ``OCTANIST_API_KEYS["shop"]``."""
+    return "OCTANIST_API_KEY" if account == DEFAULT_ACCOUNT else f'OCTANIST_API_KEYS["{account}"]'

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 MOST_DAYS = 36_500
 DEFAULT_ACCOUNT = "default"
@@ -112,16 +112,31 @@ def url(value: Any) -> str:
 
 @lru_cache(maxsize=16)
 def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        plain = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or "@" in parts.netloc)
-    except ValueError:  # brackets that do not match, a port that is none
-        plain = False
-    if not plain or parts.scheme not in ("http", "https") or re.search(r"\s", text):
+    parts = _plain_url(text)
+    if parts is None:
         raise ValueError("an https URL without query and credentials, such as 'https://octanist.com/api'")
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("an https URL (plain http only for this machine, such as 'http://127.0.0.1:8765/api')")
     return parts.geturl().rstrip("/")
+
+
+def page_or_empty(value: Any) -> str:
+    """A page that others are below: with a slash at its end."""
+    text = string(value)
+    parts = _plain_url(text) if text else None
+    if text and parts is None:
+        raise ValueError("a URL without query and credentials, such as 'https://example.com/admin/', or ''")
+    return parts.geturl().rstrip("/") + "/" if parts else ""
+
+
+def _plain_url(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        plain = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:  # brackets that do not match, a port that is none
+        return None
+    is_web = parts.scheme in ("http", "https") and not re.search(r"\s", text)
+    return parts if plain and is_web else None
 
 
 def emails(value: Any) -> list[str] | str:
@@ -129,7 +144,19 @@ def emails(value: Any) -> list[str] | str:
         return "admins"
     if isinstance(value, (list, tuple)) and all(isinstance(address, str) and "@" in address for address in value):
         return list(value)
-    raise ValueError("a list of e-mail addresses, or 'admins' for those of ADMINS")
+    fitting = 'a list of e-mail addresses such as ["ops@example.com"], or "admins" for those of ADMINS'
+    raise ValueError(f"{fitting}, not {_without_addresses(value)}")
+
+
+def _without_addresses(value: Any) -> str:
+    """What ``value`` is, but nothing of what it says: it may be somebody's address."""
+    if value is None:
+        return "None (is the environment variable set?)"
+    if not isinstance(value, (list, tuple)):
+        return f"a value of type {type(value).__name__}"
+    index, wrong = next((i, item) for i, item in enumerate(value) if not (isinstance(item, str) and "@" in item))
+    kind = "text without an @" if isinstance(wrong, str) else f"a value of type {type(wrong).__name__}"
+    return f"one with {kind} at index {index}"
 
 
 def pixel(value: Any) -> PixelSetup | None:
@@ -155,6 +182,25 @@ def dotted_paths(value: Any) -> tuple[str, ...]:
 def _are_dotted(paths: tuple[str, ...]) -> bool:
     """Remembered, since the readers' names are read with each campaign that arrives."""
     return all(isinstance(path, str) and _DOTTED(path) for path in paths)
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network | str
+UNIX_SOCKET = "unix"
+
+
+def networks(value: Any) -> tuple[Network, ...]:
+    """Networks, and :data:`UNIX_SOCKET` for the other end of one, which has no address."""
+    if isinstance(value, (list, tuple)) and all(isinstance(network, str) for network in value):
+        try:
+            return _networks(tuple(value))
+        except ValueError:  # not one of this rule's own: it names no setting
+            pass
+    raise ValueError('a list of addresses and networks such as ["10.0.0.0/8"], or ["unix"] for a Unix socket')
+
+
+@lru_cache(maxsize=8)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(UNIX_SOCKET if text == UNIX_SOCKET else ipaddress.ip_network(text, strict=False) for text in texts)
 
 
 def groups(value: Any) -> dict[str, tuple[str, ...]]:

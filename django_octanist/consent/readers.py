@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from ..conf import conf
+from ..transactions import savepoints
 from . import tcf as iab
 from .words import Consent, read_word
 
@@ -160,9 +161,13 @@ def django_cookie_consent(request: HttpRequest) -> Consent | None:
     """django-cookie-consent, where it is installed: by the groups of ``OCTANIST_COOKIE_CONSENT_GROUPS``."""
     if not apps.is_installed("cookie_consent"):
         return None
+    choices_in = import_string("cookie_consent.util.get_cookie_dict_from_request")
     value_of = import_string("cookie_consent.util.get_cookie_value_from_request")
+    if not choices_in(request):
+        return None
     groups = conf.cookie_consent_groups
-    values = {name: value_of(request, name) for names in groups.values() for name in names}
+    with savepoints():
+        values = {name: value_of(request, name) for names in groups.values() for name in names}
     known = {name: value for name, value in values.items() if value is not None}
     return _by_names(known, groups) if known else None
 

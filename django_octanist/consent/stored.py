@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from ..conf import conf
+from ..conf import CONSENT_READERS, conf
 from ..exceptions import describe
+from ..transactions import savepoints
 from .words import Consent
 
 logger = logging.getLogger("django_octanist")
@@ -40,7 +42,9 @@ def read_stored(request: HttpRequest) -> tuple[Consent, str]:
 
 def _ask(path: str, request: HttpRequest) -> Consent | None:
     try:
-        found: object = load(path)(request)
+        # The built-in ones read cookies, and guard the one query that they make.
+        with nullcontext() if path in CONSENT_READERS else savepoints():
+            found: object = load(path)(request)
     except Exception as error:  # noqa: BLE001 - a reader may be the site's own, and no request fails for it
         logger.error("Octanist: the consent reader %s broke: %s", path, describe(error))
         return None

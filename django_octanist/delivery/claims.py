@@ -21,7 +21,7 @@ from .. import clock
 from ..clock import Reading, elapsed
 from ..conf import conf
 from ..models import UNCERTAIN_SECONDS, Lead
-from .transactions import retried
+from ..transactions import retried
 
 CALLS_PER_LEAD = 3
 """Times ``OCTANIST_TIMEOUT`` that a lead may take: a look-up, a try with the session, one without."""

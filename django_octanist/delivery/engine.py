@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import Literal
 
-from .. import client
+from .. import alerts, client
 from ..clock import elapsed
 from ..conf import conf
 from ..exceptions import describe
@@ -100,6 +100,8 @@ class Engine(AbstractContextManager["Engine"]):
             self.beat()
             taken = self._claim_enough(account, at_most=left)
             left = None if left is None else left - taken
+            # Whoever delivers tells what is due to be told.
+            alerts.look()
             if not self.under_way:
                 return settled
             self._await_result()

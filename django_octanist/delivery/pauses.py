@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 from django.db import router
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext as _
 
-from .. import clock, signals
-from ..alerts import alert
+from .. import alerts, clock, signals
 from ..clock import elapsed
 from ..conf import conf
 from ..models import DeliveryAttempt, DeliveryPause, Lead
@@ -91,12 +89,7 @@ def _announce(account: str, *, reason: DeliveryPause.Reason) -> None:
     # Being rate limited passes by itself.
     if reason != DeliveryPause.Reason.RATE_LIMITED:
         logger.error("Octanist: deliveries of the account %s are paused: %s.", account, reason.label)
-        alert(
-            _("deliveries of the account %(account)s are paused") % {"account": account},
-            _("Reason: %(reason)s. Leads wait, and nothing is lost. See Octanist in the site's admin.")
-            % {"reason": reason.label},
-            kind=f"paused:{account}:{reason}",
-        )
+        alerts.paused(account, reason)
 
 
 def prolong(account: str, *, reason: DeliveryPause.Reason | None, error: str, retry_after: float | None = None) -> None:
@@ -125,14 +118,23 @@ def resume(account: str) -> bool:
     if removed:
         logger.info("Octanist: deliveries of the account %s go on.", account)
         signals.send(signals.delivery_resumed, sender=Lead, account=account)
-        # Who heard of the pause hears of its end.
-        if row is None or row.reason != DeliveryPause.Reason.RATE_LIMITED:
-            alert(
-                _("deliveries of the account %(account)s go on") % {"account": account},
-                _("The leads that waited are being sent."),
-                kind=f"resumed:{account}",
-            )
+        # Who heard of the pause hears of its end. Being rate limited alerts nobody, but may follow on what did.
+        is_limited = row is not None and row.reason == DeliveryPause.Reason.RATE_LIMITED
+        alerts.resumed(account, if_paused=is_limited)
     return bool(removed)
+
+
+def try_now(account: str) -> bool:
+    """Let the next lead of ``account`` that is due be a probe, at once. Return whether the account is paused.
+
+    The pause, and its ``since``, stay until a lead gets through: who asks for it may err, and nobody is to be told that
+    deliveries go on before they do.
+    """
+    rows = _rows().filter(account=account)
+    if not conf.api_key(account):
+        # Nothing is ever tried without a key: of an account that is gone, the row would stay for ever.
+        return bool(rows.delete()[0])
+    return bool(rows.update(probe_at=clock.now(using=rows.db), failures=0))
 
 
 def of(account: str) -> DeliveryPause | None:

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connections, router, transaction
 from django.db.models.expressions import RawSQL
-from django.utils.translation import gettext as _
 
-from .. import signals
-from ..alerts import alert
+from .. import alerts, signals
+from ..attribution import REFUSED, source_word
 from ..conf import conf
 from ..exceptions import describe, is_about_data
 from ..models import DeliveryAttempt, Lead
+from ..transactions import retried
 from ..vocabulary import SESSION_ID
 from . import pauses
 from .claims import Claim
 from .decisions import Attempt, Change, Outcome, Result, decide
-from .transactions import retried
 
 logger = logging.getLogger("django_octanist")
 
@@ -50,7 +49,7 @@ class _FencedError(Exception):
 
 
 def record(finished: Sequence[Finished]) -> set[str]:
-    """Write the results in one short transaction, then tell: the log, signals, pauses. Return the accounts paused.
+    """Write the results in one short transaction, then tell: log, signals, alerts, pauses. Return the accounts paused.
 
     A result whose lease is not the row's any more is dropped: somebody else has the lead. What was written stands in
     the claims' leads, too. Raises ``django.db.Error`` where the database takes nothing now.
@@ -60,6 +59,7 @@ def record(finished: Sequence[Finished]) -> set[str]:
     written = _write_all([Written(*item, _change(item, now=now)) for item in finished])
     for item in written:
         _tell(item)
+    alerts.leads_lost([item.claim.lead for item in written if item.claim.lead.status in LOST])
     # Pauses need the database, which may fail now: they come last, and are made up for by the next answer.
     return pauses.follow(written)
 
@@ -147,8 +147,13 @@ def _change(item: Finished, *, now: datetime) -> Change:
     outcomes = [attempt.outcome for attempt in item.result.attempts]
     if outcomes == [Outcome.SESSION_REFUSED, Outcome.DELIVERED]:
         # It was the session that Octanist refused: the lead is not linked to it.
-        sources = {**item.claim.lead.sources, SESSION_ID: "refused: by Octanist"}
-        change.fields.update(session_id="", sources=sources)
+        lead = item.claim.lead
+        change.fields.update(
+            session_id="",
+            linked=Lead.Linked.REFUSED,
+            sources={**lead.sources, SESSION_ID: f"{REFUSED}: by Octanist"},
+            source=source_word(lead.attribution, linked=False),
+        )
     return change
 
 
@@ -162,19 +167,8 @@ def _tell(item: Written) -> None:
     elif lead.status in LOST:
         logger.error("Octanist: %s is %s (%s).", lead, lead.status, lead.error_code or "no code")
         signals.send(signals.lead_failed, sender=Lead, lead=lead)
-        _alert_of(lead)
     elif item.result.attempts:
         _log_waiting(lead, item.result.attempts[-1])
-
-
-def _alert_of(lead: Lead) -> None:
-    status = lead.get_status_display()
-    alert(
-        _("a lead is %(status)s") % {"status": status},
-        _("%(lead)s is %(status)s (%(code)s). Why, and what to do, is on its page in the site's admin.")
-        % {"lead": str(lead).capitalize(), "status": status, "code": lead.error_code or "-"},
-        kind=f"{lead.status}:{lead.account}",
-    )
 
 
 def _log_waiting(lead: Lead, last: Attempt) -> None:

@@ -101,7 +101,10 @@ def _try(claim: Claim, *, with_session: bool) -> tuple[Attempt, Created | Octani
     watch = _Watch(claim, with_session=with_session)
     try:
         created = client.create_lead(
-            lead.payload(with_session=with_session), account=lead.account, idempotency_key=str(lead.submission_id)
+            lead.payload(with_session=with_session),
+            account=lead.account,
+            idempotency_key=str(lead.submission_id),
+            until=claim.ends,
         )
     except OctanistError as error:
         return watch.failed(error), error

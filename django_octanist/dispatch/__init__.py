@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from django.utils.module_loading import import_string
 
+from .. import alerts
 from ..conf import conf
 from ..exceptions import describe
 from . import thread
@@ -38,6 +39,8 @@ def nudge(account: str) -> None:
         strategy()(account)
     except Exception as error:  # noqa: BLE001 - a visitor's request ends here
         logger.error("Octanist: the dispatch %r broke, leads wait: %s", name, describe(error))
+    # Where nobody answers the nudges, nobody else would notice.
+    alerts.look_apart()
 
 
 def first_request() -> None:

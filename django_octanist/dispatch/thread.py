@@ -13,14 +13,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 import threading
 
-from django.conf import settings
-from django.core import mail
-from django.core.signals import request_started
 from django.db import connections
 
+from .. import process
 from ..clock import elapsed
 from ..conf import conf
 from ..delivery import Engine
@@ -64,14 +61,13 @@ class _Courier:
 
 _courier: _Courier | None = None
 _lock = threading.Lock()
-_serves = False
 _flushes_at_exit = False
 
 
 def dispatch(account: str) -> None:  # noqa: ARG001 - the strategies' common form
     """Wake the thread; it looks after all accounts, ``account`` among them."""
     global _flushes_at_exit
-    if _is_command() and not _serves:
+    if process.is_command():
         _flushes_at_exit = True
         return
     courier = ensure_running()
@@ -84,7 +80,7 @@ def ensure_running() -> _Courier | None:
     courier = _courier
     if courier is not None and courier.pid == os.getpid() and courier.thread.is_alive():
         return courier
-    return None if _is_test_run() else _start()
+    return None if process.is_test_run() else _start()
 
 
 def _start() -> _Courier:
@@ -96,27 +92,10 @@ def _start() -> _Courier:
         return _courier
 
 
-def _is_test_run() -> bool:
-    """Django's ``setup_test_environment`` leaves these two. A thread of ours would disturb the test database."""
-    return hasattr(mail, "outbox") and "testserver" in settings.ALLOWED_HOSTS
-
-
-def _is_command() -> bool:
-    """Whether this process is ``manage.py`` or ``django-admin``. One that serves says so by its first request."""
-    program = sys.argv[0].replace("\\", "/") if sys.argv else ""
-    return program.endswith(("manage.py", "/django-admin", "/django/__main__.py"))
-
-
-def _note_request(**_named: object) -> None:
-    global _serves
-    _serves = True
-    request_started.disconnect(dispatch_uid="django_octanist.dispatch.thread")
-
-
 def _end() -> None:
     if _courier is not None and _courier.pid == os.getpid():
         _courier.end()
-    elif _flushes_at_exit and not _is_test_run():
+    elif _flushes_at_exit and not process.is_test_run():
         _flush()
 
 
@@ -143,7 +122,6 @@ def _forget() -> None:
     _courier, _lock, _flushes_at_exit = None, threading.Lock(), False
 
 
-request_started.connect(_note_request, dispatch_uid="django_octanist.dispatch.thread")
 atexit.register(_end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from django.db import Error as DatabaseError
 
+from .. import alerts
 from ..clock import elapsed
 from ..conf import conf
 from ..delivery import Engine
@@ -34,6 +35,8 @@ ComeBack = Callable[[float], None]
 
 _look_at = 0.0
 """When (``clock.elapsed()``) somebody looks at what this process might have left."""
+_told_at = 0.0
+"""When somebody comes to tell of leads that were lost here."""
 _this_thread = threading.local()
 
 
@@ -41,7 +44,7 @@ def take_turn(come_back: ComeBack) -> None:
     """Deliver what is due, of all accounts, for at most :data:`TURN_SECONDS` and the requests in flight.
 
     ``come_back(seconds)`` has to see to it that another turn is taken after so many seconds (0: as soon as may be).
-    A queue that cannot wait does nothing for more than 0. It is called twice at most, and may raise.
+    A queue that cannot wait does nothing for more than 0. It is called three times at most, and may raise.
 
     Raises :class:`~django_octanist.exceptions.OctanistConfigurationError` on a bad setting. Errors of the database are
     logged: their texts may quote what people wrote, and queues store and show what a task raises.
@@ -56,11 +59,14 @@ def take_turn(come_back: ComeBack) -> None:
         _have_a_look_later(come_back)
     finally:
         _this_thread.takes_turn = False
+        # Some queues end a process with its task.
+        alerts.finish()
 
 
 def _take_turn(come_back: ComeBack) -> None:
     due = seconds_until_due()
     if due is None or due > 0:
+        alerts.look()
         return
     _have_a_look_later(come_back)
     with Engine(senders=conf.concurrency) as engine:
@@ -69,6 +75,17 @@ def _take_turn(come_back: ComeBack) -> None:
     # Who has only delivered leaves the rest to those who put it off.
     if due is not None and (engine.stop.is_set() or engine.counts[Lead.Status.PENDING]):
         _ask(come_back, due)
+    if engine.counts[Lead.Status.FAILED] or engine.counts[Lead.Status.INVALID]:
+        _tell_later(come_back)
+
+
+def _tell_later(come_back: ComeBack) -> None:
+    """Ask for a turn that tells of the leads that may not be told yet: until then, nothing else may happen."""
+    global _told_at
+    seconds = alerts.seconds_until_told()
+    if seconds is not None and elapsed() + seconds > _told_at:
+        _told_at = elapsed() + seconds + BETWEEN_LOOKS
+        _ask(come_back, seconds)
 
 
 def _drain(engine: Engine) -> None:

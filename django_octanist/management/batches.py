@@ -7,6 +7,7 @@ from collections import Counter
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import Error as DatabaseError
 
+from .. import figures
 from ..bulk import Act, in_batches
 from ..exceptions import describe
 from ..models import LeadQuerySet
@@ -37,4 +38,5 @@ def act_on(leads: LeadQuerySet, act: Act, *, output: OutputWrapper) -> Counter[s
     finally:
         if bar is not None:
             bar.finish()
+        figures.forget()
     return counts

@@ -16,12 +16,14 @@ from typing import Any
 from django.template import Context, Engine, Template
 
 from .contract import as_text
+from .events import described
 from .message import JSON_TYPE, Answer, Request, timestamp
 from .rules import RULES
 from .store import Exchange, ReceivedLead, Store
 
 SHOWN_LEADS = 100
 SHOWN_REFUSALS = 20
+SHOWN_EVENTS = 20
 MEASUREMENT_ID = "OCT-SANDBOX1"
 
 # Nothing but the page's own files loads, and nobody frames its buttons.
@@ -81,6 +83,9 @@ def page_data(store: Store, *, host: str) -> dict[str, Any]:
         "shown": SHOWN_LEADS,
         "leads": [_lead(lead) for lead in reversed(received[-SHOWN_LEADS:])],
         "refused": [_refusal(exchange) for exchange in reversed(refused[-SHOWN_REFUSALS:])],
+        "event_count": store.event_count,
+        "shown_events": SHOWN_EVENTS,
+        "events": [{**described(event), "time": _clock(event.at)} for event in reversed(store.events[-SHOWN_EVENTS:])],
         "faults": store.faults,
         "rules": RULES,
     }

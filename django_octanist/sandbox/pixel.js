@@ -1,4 +1,5 @@
-/* A stand-in for Octanist's pixel: it keeps a session id and puts it into forms, and sends nothing anywhere. */
+/* A stand-in for Octanist's pixel: it keeps a session id and puts it into forms. It sends nothing anywhere, unless the
+   site itself serves it (data-cookie-mode="server"): then it tells that site of each page view. */
 (function () {
   "use strict";
   if (window.OCT && window.OCT.getSessionId) return;
@@ -7,6 +8,7 @@
   var script = document.currentScript;
   var options = (script && script.dataset) || {};
   var consent = { mode: options.consentMode || "auto" };
+  var isServed = options.cookieMode === "server";
   var memory = "";
 
   function makeId() {
@@ -51,7 +53,22 @@
 
   function setCookie() {
     if (consent.mode !== "granted" || /(^|; )octa_cid=/.test(document.cookie)) return;
+    if (isServed) {
+      fetch(script.src + "?cookie=1", { credentials: "same-origin" }).catch(function () {});
+      return;
+    }
     document.cookie = "octa_cid=" + makeId() + "; path=/; max-age=34128000; SameSite=Lax";
+  }
+
+  function tell() {
+    var event = { mid: options.id, sid: getSessionId(), type: "page_view", url: location.href };
+    fetch(new URL("e", script.src), {
+      method: "POST",
+      keepalive: true,
+      credentials: "same-origin",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(event),
+    }).catch(function () {});
   }
 
   window.OCT = {
@@ -74,4 +91,5 @@
   document.addEventListener("submit", function (event) { fill(event.target); }, true);
   setCookie();
   fillAll();
+  if (isServed) tell();
 })();

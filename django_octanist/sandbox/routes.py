@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ..conf import is_loopback
-from . import api, page
+from . import api, events, page
 from .contract import Refusal
 from .message import Answer, Request, failure, json_answer
 from .store import Exchange, Fault, Store
@@ -124,9 +124,11 @@ def _done(request: Request) -> Answer:
 ROUTES: dict[str, dict[str, View]] = {
     "/": {"GET": page.inbox},
     "/p": {"GET": page.pixel},
+    "/e": {"POST": events.take},
     "/api/leads": {"GET": api.list_leads, "POST": api.create_lead},
     "/api/check": {"POST": api.check},
     "/sandbox/leads.json": {"GET": page.leads},
+    "/sandbox/events.json": {"GET": events.as_json},
     "/sandbox/inbox.css": {"GET": page.style},
     "/sandbox/inbox.js": {"GET": page.script},
     "/sandbox/fail": {"POST": _own(_fail)},
@@ -134,4 +136,4 @@ ROUTES: dict[str, dict[str, View]] = {
 }
 
 OWN = {path for path in ROUTES if not path.startswith("/api/")}
-"""The addresses of the sandbox itself, which Octanist does not have."""
+"""The addresses that are not the API's: those of the sandbox itself, and of the pixel."""

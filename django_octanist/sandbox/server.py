@@ -25,7 +25,7 @@ from ..conf import is_loopback
 from .contract import MAX_BODY, Refusal
 from .message import Answer, Request, failure
 from .routes import answer
-from .store import Exchange, Fault, ReceivedLead, Store
+from .store import Exchange, Fault, ReceivedEvent, ReceivedLead, Store
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
@@ -134,6 +134,11 @@ class Sandbox:
     def exchanges(self) -> tuple[Exchange, ...]:
         """The requests to the API and those that were refused, oldest first; the last 1,000."""
         return self._store.exchanges
+
+    @property
+    def events(self) -> tuple[ReceivedEvent, ...]:
+        """The pixel's events, oldest first; the last 1,000."""
+        return self._store.events
 
     def fail_next(
         self,

@@ -17,6 +17,7 @@ from .contract import AcceptedLead
 
 MAX_LEADS = 10_000
 MAX_EXCHANGES = 1_000
+MAX_EVENTS = 1_000
 
 
 def now() -> datetime:
@@ -30,6 +31,19 @@ class ReceivedLead(AcceptedLead):
 
     id: str
     received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceivedEvent:
+    """An event of the pixel's: the JSON object as it came, with the request's ``headers`` (lower-case names).
+
+    ``id`` is the sandbox's own (``event_…``).
+    """
+
+    data: dict[str, Any]
+    headers: dict[str, str]
+    at: datetime = field(default_factory=now)
+    id: str = field(default_factory=lambda: f"event_{secrets.token_hex(6)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +100,8 @@ class Store:
     def _reset(self) -> None:
         self._leads: deque[ReceivedLead] = deque(maxlen=MAX_LEADS)
         self._exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
+        self._events: deque[ReceivedEvent] = deque(maxlen=MAX_EVENTS)
+        self._event_count = 0
         self._faults: deque[Fault] = deque()
         self._seen: set[str] = set()
 
@@ -120,6 +136,18 @@ class Store:
             return tuple(self._exchanges)
 
     @property
+    def events(self) -> tuple[ReceivedEvent, ...]:
+        """The pixel's events, oldest first; at most the last :data:`MAX_EVENTS`."""
+        with self._lock:
+            return tuple(self._events)
+
+    @property
+    def event_count(self) -> int:
+        """How many events arrived, those that are no longer kept among them."""
+        with self._lock:
+            return self._event_count
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         """The failures still to come, next first."""
         with self._lock:
@@ -139,6 +167,13 @@ class Store:
         with self._lock:
             self._changes += 1
             self._exchanges.append(exchange)
+
+    def note(self, event: ReceivedEvent) -> None:
+        """Keep ``event``."""
+        with self._lock:
+            self._changes += 1
+            self._event_count += 1
+            self._events.append(event)
 
     def plan(self, fault: Fault) -> None:
         """Answer leads with ``fault``, after those planned before."""
@@ -165,7 +200,7 @@ class Store:
             return first
 
     def clear(self) -> None:
-        """Forget leads, requests, failures to come and addresses seen. The key stays."""
+        """Forget leads, requests, events, failures to come and addresses seen. The key stays."""
         with self._lock:
             self._changes += 1
             self._reset()

@@ -8,8 +8,9 @@ from django import template
 from django.template import Context
 from django.utils.safestring import SafeString
 
-from .. import pixel
+from .. import pixel, proxy
 from ..exceptions import OctanistConfigurationError
+from ..proxy import script
 
 logger = logging.getLogger("django_octanist")
 
@@ -18,9 +19,16 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def octanist_pixel(context: Context) -> SafeString:
-    """The pixel's ``<script>`` with the request's CSP nonce; nothing where ``OCTANIST_PIXEL_ID`` is empty."""
+    """The pixel's ``<script>`` with the request's CSP nonce; nothing where ``OCTANIST_PIXEL_ID`` is empty.
+
+    It is loaded from this site where ``django_octanist.proxy.urls`` is included, else from Octanist.
+    """
     try:
-        return pixel.script_tag(context.get("request"))
+        own_path = proxy.script_path()
+        tag = pixel.script_tag(context.get("request"), own_path=own_path)
+        if tag and own_path:
+            script.warm()
+        return tag
     except OctanistConfigurationError as error:
         # A page goes without its pixel rather than down; manage.py check says the same.
         logger.error("Octanist: no pixel on the page: %s", error)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from . import views
@@ -15,6 +15,8 @@ urlpatterns = [
     path("newsletter/", views.newsletter, name="newsletter"),
     path("thanks/<slug:form>/", views.ThanksView.as_view(), name="thanks"),
     path("privacy/", views.PrivacyView.as_view(), name="privacy"),
+    # The pixel from the site itself, where blockers of third-party scripts let it be.
+    path("oct/", include("django_octanist.proxy.urls")),
     path("favicon.ico", RedirectView.as_view(url=static("roofer/mark.svg"))),
     path("admin/", admin.site.urls),
 ]

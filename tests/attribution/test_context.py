@@ -11,19 +11,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.urls import resolve
 
 from django_octanist.attribution import current_visit
 from django_octanist.capture import capture_lead
 from django_octanist.middleware import OctanistMiddleware
 from django_octanist.models import Lead
 from django_octanist.registry import REGISTRATIONS, register, unregister
+from django_octanist.signals import lead_captured
 from tests.site.models import Quote
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,6 +109,92 @@ def test_tasks_do_not_see_each_other(rf: RequestFactory) -> None:
         return [response.content.decode() for response in responses]
 
     assert asyncio.run(serve()) == [",".join([str(number)] * 5) for number in range(50)]
+
+
+def test_a_task_that_outlives_its_request_has_no_visit(rf: RequestFactory) -> None:
+    """It would capture the leads of later visitors with the first one's."""
+    seen: list[str] = []
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+
+        async def job() -> None:
+            seen.append(gclid())
+            await ended.wait()
+            seen.append(gclid())
+
+        jobs = []
+
+        async def view(request: HttpRequest) -> HttpResponse:
+            jobs.append(asyncio.create_task(job()))
+            await asyncio.sleep(0)
+            return HttpResponse()
+
+        middleware: Any = OctanistMiddleware(view)
+        await middleware(rf.get("/?gclid=AbC"))
+        ended.set()
+        await jobs[0]
+
+    asyncio.run(serve())
+    assert seen == ["AbC", "none"]
+
+
+def test_a_view_that_goes_on_in_its_thread_has_its_visit_still(rf: RequestFactory) -> None:
+    """Where the visitor goes away, the server cancels what waits for the view, and cannot cancel the view."""
+    seen: list[str] = []
+    begun, gone = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        gone.wait(10)
+        seen.append(gclid())
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        await asyncio.get_running_loop().run_in_executor(None, copy_context().run, slow)
+        return HttpResponse()
+
+    async def serve() -> None:
+        middleware: Any = OctanistMiddleware(view)
+        answering = asyncio.ensure_future(middleware(rf.get("/?gclid=AbC")))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 10)
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+        gone.set()
+
+    asyncio.run(serve())
+    assert seen == ["AbC"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("user", "gclid"),
+    [(User(is_staff=True), None), (None, None), (User(), "AbC"), (AnonymousUser(), "AbC")],
+    ids=["staff", "unknown", "a customer", "anonymous"],
+)
+def test_a_row_that_staff_add_in_the_admin_has_no_visit(rf: RequestFactory, user: Any, gclid: str | None) -> None:
+    """A site's own app may be called "admin", too."""
+    told = []
+
+    def receiver(*, request: Any, **_more: Any) -> None:
+        told.append(request)
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.resolver_match = resolve(request.path)
+        if user is not None:
+            request.user = user
+        Quote.objects.create(full_name="Jo", email="jo@example.com")
+        return HttpResponse()
+
+    register(Quote, email="email")
+    lead_captured.connect(receiver)
+    try:
+        OctanistMiddleware(view)(rf.get("/admin/octanist/lead/?gclid=AbC"))
+    finally:
+        lead_captured.disconnect(receiver)
+        unregister(Quote)
+    assert Lead.objects.get().attribution.get("gclid") == gclid
+    assert told == [None]
 
 
 @pytest.fixture(scope="module")

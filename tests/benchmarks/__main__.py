@@ -1,4 +1,4 @@
-"""Runs the benchmarks that are named, or all: ``python -m tests.benchmarks [page_view|delivery …] [--quick]``."""
+"""Runs the benchmarks that are named, or all: ``python -m tests.benchmarks [page_view|delivery|admin …] [--quick]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import platform
 from importlib import import_module
 
-BENCHMARKS = ("page_view", "delivery")
+BENCHMARKS = ("page_view", "delivery", "admin")
 
 
 def main() -> None:

@@ -303,6 +303,13 @@ def memory(*, senders: int, leads: int, **_options: int) -> Prepared:
     return work
 
 
+def admin(*, leads: int, **_options: int) -> Prepared:
+    """Ask for the admin's pages, ``leads`` times each, by turns in a database with few leads and a full one."""
+    from .admin_pages import measure
+
+    return lambda: measure(times=leads)
+
+
 def resident() -> float:
     """Return this process's resident memory in MiB (``VmRSS``; proc(5))."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -319,6 +326,7 @@ CONTENDERS: dict[str, Callable[..., Prepared]] = {
     "celery": celery,
     "claims": claims,
     "memory": memory,
+    "admin": admin,
 }
 
 

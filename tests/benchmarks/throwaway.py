@@ -14,6 +14,7 @@ from .contenders import run
 
 DEFAULT_URL = "postgres://postgres@127.0.0.1:5432/postgres"
 PENDING = {"next_attempt_at": "now() - number * interval '1 millisecond'"}
+MADE_BY_POSTGRESQL = ("id", "email_lower")
 DELIVERED = {
     "status": "'delivered'",
     "next_attempt_at": "NULL",
@@ -63,7 +64,7 @@ class Database:
         values = {"submission_id": "gen_random_uuid()", **columns}
         with psycopg.connect(self.url, autocommit=True) as connection:
             rows = connection.execute("SELECT * FROM template LIMIT 0").description or []
-            names = [row.name for row in rows if row.name != "id"]
+            names = [row.name for row in rows if row.name not in MADE_BY_POSTGRESQL]
             connection.execute(
                 sql.SQL("INSERT INTO octanist_lead ({}) SELECT {} FROM template, generate_series(1, {}) number").format(
                     sql.SQL(", ").join(sql.Identifier(name) for name in names),

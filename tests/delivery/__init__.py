@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from django_octanist.clock import Reading, elapsed
 from django_octanist.delivery.claims import Claim
-from django_octanist.models import DeliveryAttempt, DeliveryPause, Lead
+from django_octanist.models import AlertGroup, DeliveryAttempt, DeliveryPause, Lead
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -260,7 +260,7 @@ def _shared_database(folder: Path) -> Iterator[str]:
     connections["default"] = file
     try:
         with file.schema_editor() as editor:
-            for model in (Lead, DeliveryAttempt, DeliveryPause):
+            for model in (Lead, DeliveryAttempt, DeliveryPause, AlertGroup):
                 editor.create_model(model)
         yield f"sqlite:///{folder}/site.sqlite3?timeout=30"
     finally:

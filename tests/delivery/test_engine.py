@@ -17,8 +17,8 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
-from django_octanist import signals
-from django_octanist.delivery import Engine, drain, pauses, transactions
+from django_octanist import signals, transactions
+from django_octanist.delivery import Engine, drain, pauses
 from django_octanist.delivery.claims import claim
 from django_octanist.delivery.decisions import OUTAGE_STREAK, Outcome
 from django_octanist.delivery.due import seconds_until_due

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_octanist.alerts import limits
 from django_octanist.delivery import Engine
 from django_octanist.delivery.loop import LONGEST_WAIT, SHORTEST_WAIT, WAIT_AFTER_ERROR, run
-from django_octanist.models import DeliveryPause, Lead
+from django_octanist.models import AlertGroup, DeliveryPause, Lead
 from django_octanist.test import TestSandbox, octanist
 
 from . import make_lead, make_leads
@@ -169,6 +171,46 @@ def test_a_lead_that_somebody_else_holds_causes_no_hot_loop(octanist: TestSandbo
     with connection.execute_wrapper(wrapper):
         turns.run()
     assert turns.waits == [about(SHORTEST_WAIT, slack=0)]
+
+
+# Alerts
+
+
+def test_what_came_within_the_hour_is_told_after_it(octanist: TestSandbox, told: Callable[[], list[str]]) -> None:
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    AlertGroup.objects.create(kind=Lead.Status.INVALID, account="shop", waiting=17, told_at=an_hour_ago)
+    Turns().run()
+    assert told() == ["17 leads of the account shop were found invalid"]
+
+
+def test_a_quiet_round_is_one_query_more_with_somebody_to_tell(
+    octanist: TestSandbox, told: Callable[[], list[str]], settings: Any
+) -> None:
+    def queries_of_a_round() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            Turns().run()
+        return len(queries)
+
+    Turns().run()
+    limits.put_off("overdue", seconds=60)
+    before = queries_of_a_round()
+    # As a minute later.
+    limits._next_at.pop("look")
+    assert queries_of_a_round() == before + 1
+    assert queries_of_a_round() == before
+    assert told() == []
+
+
+def test_a_look_that_fails_disturbs_no_delivery(octanist: TestSandbox, told: Callable[[], list[str]]) -> None:
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        return execute(sql.replace("octanist_alertgroup", "octanist_nothing"), params, many, context)
+
+    make_leads(3)
+    turns = Turns()
+    with connection.execute_wrapper(wrapper):
+        turns.run()
+    assert len(octanist.leads) == 3
+    assert turns.waits == [about(LONGEST_WAIT, slack=0)]
 
 
 # Errors

@@ -10,11 +10,14 @@ from django.test import override_settings
 from django.utils import timezone
 
 from django_octanist import signals
-from django_octanist.delivery import pauses
+from django_octanist.delivery import drain, pauses
 from django_octanist.delivery.decisions import Outcome
 from django_octanist.models import DeliveryAttempt, DeliveryPause
+from django_octanist.test import TestSandbox, octanist
 
 from . import make_lead
+
+__all__ = ["octanist"]
 
 pytestmark = pytest.mark.django_db
 
@@ -128,6 +131,63 @@ def test_who_heard_of_a_pause_hears_of_its_end(reason: Reason, mails: int, sent_
     assert [message.subject for message in mail.outbox] == [
         "[Django] Octanist: deliveries of the account shop go on"
     ] * mails
+
+
+def test_the_end_of_a_pause_that_became_a_limit(sent_alerts: Callable[[], None]) -> None:
+    with ALERTED:
+        for _ in range(2):
+            pauses.pause("shop", reason=Reason.OUTAGE, error="HTTP 502")
+            pauses.prolong("shop", reason=Reason.RATE_LIMITED, error="HTTP 429")
+            pauses.resume("shop")
+            sent_alerts()
+            pauses.pause("shop", reason=Reason.RATE_LIMITED, error="HTTP 429")
+            pauses.resume("shop")
+            sent_alerts()
+    told = ["paused" in message.subject for message in mail.outbox]
+    assert sorted(told[:2]) == sorted(told[2:]) == [False, True]
+
+
+def test_tried_at_once(said: list[Any], sent_alerts: Callable[[], None]) -> None:
+    since = timezone.now() - timedelta(hours=3)
+    later = timezone.now() + timedelta(minutes=15)
+    DeliveryPause.objects.create(account="shop", reason=Reason.UNAUTHORIZED, since=since, probe_at=later, failures=9)
+    with ALERTED, override_settings(OCTANIST_API_KEYS={"shop": "k"}):
+        assert pauses.try_now("shop")
+        assert not pauses.try_now("default")
+        row = DeliveryPause.objects.get()
+        assert pauses.take_probe(row, now=timezone.now(), seconds=70)
+        pauses.prolong("shop", reason=Reason.UNAUTHORIZED, error="HTTP 401")
+        sent_alerts()
+    row = DeliveryPause.objects.get()
+    assert (row.since, row.failures) == (since, 1)
+    assert 58 <= seconds_until(row) <= 60
+    assert (said, mail.outbox) == ([], [])
+
+
+def test_a_bad_day_by_e_mail(octanist: TestSandbox, told: Callable[[], list[str]]) -> None:
+    """A wrong key, a try by hand that changes nothing, the mend, and all of it once more within the hour."""
+    paused, go_on = (f"deliveries of the account default {what}" for what in ("are paused", "go on"))
+    for day in (1, 2):
+        for _ in range(3):
+            make_lead()
+        with override_settings(OCTANIST_API_KEY="wrong"):
+            drain()
+            since = DeliveryPause.objects.get().since
+            assert pauses.try_now("default")
+            assert drain() == 1
+            assert DeliveryPause.objects.get().since == since
+        assert told() == [paused, go_on] * (day - 1) + [paused]
+        pauses.forget()
+        drain()
+        assert not DeliveryPause.objects.exists()
+        assert told() == [paused, go_on] * day
+
+
+def test_an_account_without_a_key_is_not_tried_but_forgotten(said: list[Any]) -> None:
+    DeliveryPause.objects.create(account="gone", reason=Reason.UNAUTHORIZED, probe_at=timezone.now())
+    assert pauses.try_now("gone")
+    assert not DeliveryPause.objects.exists()
+    assert said == []
 
 
 def test_resumed(said: list[Any]) -> None:

@@ -424,3 +424,48 @@ def test_a_pause_that_cannot_be_written_silences_no_signal(caplog: pytest.LogCap
         assert record(finished) == set()
     assert len(said) == 1
     assert DeliveryAttempt.objects.count() == 2
+
+
+# Alerts
+
+
+def test_leads_that_are_lost_are_told_together(told: Callable[[], list[str]]) -> None:
+    leads = make_leads(5)
+    outcomes = [Outcome.INVALID, Outcome.DELIVERED, Outcome.INVALID, Outcome.REJECTED, Outcome.UNREACHABLE]
+    record([ended(lead, outcome) for lead, outcome in zip(leads, outcomes, strict=True)])
+    assert told() == ["2 leads of the account default were found invalid"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_alert_comes_after_the_transaction_in_its_own(told: Callable[[], list[str]]) -> None:
+    def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "octanist_alertgroup" in sql and sql.startswith("UPDATE"):
+            about_alerts.append((connection.in_atomic_block, Lead.objects.get().status))
+        return execute(sql, params, many, context)
+
+    about_alerts: list[Any] = []
+    with connection.execute_wrapper(wrapper):
+        record([ended(make_lead(), Outcome.INVALID)])
+    assert about_alerts[0] == (False, Lead.Status.INVALID)
+    assert len(told()) == 1
+
+
+def test_an_alert_that_the_database_refuses_takes_no_outcome_with_it(
+    told: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    def wrapper(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        # As where the migration has not been run yet.
+        return execute(sql.replace("octanist_alertgroup", "octanist_nothing"), params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        record([ended(make_lead(), Outcome.INVALID)])
+    assert Lead.objects.get().status == Lead.Status.INVALID
+    assert told() == ["a lead of the account default was found invalid"]
+    assert "run manage.py migrate" in caplog.text
+
+
+def test_nothing_lost_asks_nothing_of_alerts(told: Callable[[], list[str]]) -> None:
+    finished = [ended(make_lead(), Outcome.DELIVERED)]
+    with CaptureQueriesContext(connection) as queries:
+        record(finished)
+    assert not [query for query in queries if "octanist_alertgroup" in query["sql"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import requests
 from django.test import override_settings
 
+from django_octanist import transport
 from django_octanist.clock import elapsed
 from django_octanist.delivery.claims import Claim
 from django_octanist.delivery.decisions import Outcome, Result
@@ -60,6 +62,33 @@ def test_delivered(octanist: TestSandbox) -> None:
     assert attempt.request_id.startswith("req_")
     assert attempt.duration_ms >= 0
     assert abs(attempt.started_at - datetime.now(timezone.utc)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("moment", ["before the exchange", "while the socket is made ready"])
+def test_no_byte_leaves_once_the_lease_has_run_out(
+    octanist: TestSandbox, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The process stood still after it had looked at the lease."""
+    stood_still: list[float] = []
+
+    def later() -> float:
+        return elapsed() + sum(stood_still)
+
+    def standing_still(usual: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            result = usual(*arguments, **named)
+            stood_still.append(60.0)
+            return result
+
+        return call
+
+    monkeypatch.setattr(transport, "elapsed", later)
+    if moment == "before the exchange":
+        monkeypatch.setattr(Lead, "payload", standing_still(Lead.payload))
+    else:
+        monkeypatch.setattr(transport, "_limit", standing_still(transport._limit))
+    assert outcomes(sent(unsaved_lead(), seconds=30.0)) == [Outcome.UNREACHABLE]
+    assert octanist.exchanges == ()
 
 
 def test_the_submission_id_goes_along_as_idempotency_key(octanist: TestSandbox) -> None:

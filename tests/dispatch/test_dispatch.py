@@ -1,17 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from django_octanist import dispatch
+from django_octanist import alerts, dispatch
+from django_octanist.alerts import mailing
 from django_octanist.capture import capture_lead
 from django_octanist.conf.rules import DISPATCH_STRATEGIES
 from django_octanist.dispatch import inline, manual, thread
 from django_octanist.models import Lead
+from tests.delivery import make_lead
 
 OWN = override_settings(OCTANIST_DISPATCH="tests.dispatch.test_dispatch.own")
 nudged: list[str] = []
@@ -97,3 +104,36 @@ def test_the_first_request_never_raises(caplog: pytest.LogCaptureFixture) -> Non
     with override_settings(OCTANIST_DISPATCH=7):
         dispatch.first_request()
     assert "could not be started" in caplog.text
+
+
+@OWN
+@pytest.mark.django_db
+@pytest.mark.parametrize("account", ["default", "broken"])
+def test_who_nudges_notices_that_nobody_delivers(told: Callable[[], list[str]], account: str) -> None:
+    moment = timezone.now() - timedelta(hours=2)
+    make_lead(created_at=moment, next_attempt_at=moment)
+    for _ in range(3):
+        dispatch.nudge(account)
+    assert told() == ["1 lead of the account default has waited for more than an hour"]
+
+
+@pytest.mark.django_db
+def test_a_capture_costs_no_query_more_where_somebody_is_to_be_told(
+    settings: Any,
+    told: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured, django_capture_on_commit_callbacks(execute=True):
+            assert capture_lead({"email": f"{uuid4()}@example.com"}, form="contact")
+        return len(captured)
+
+    handed_over: list[object] = []
+    monkeypatch.setattr(mailing, "apart", lambda work: handed_over.append(work) or True)
+    settings.OCTANIST_ALERT_EMAILS = []
+    before = queries()
+    alerts.forget()
+    settings.OCTANIST_ALERT_EMAILS = ["ops@example.com"]
+    assert queries() == before
+    assert len(handed_over) == 1

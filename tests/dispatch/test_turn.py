@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_octanist.alerts import limits
 from django_octanist.conf import conf
 from django_octanist.delivery import Engine, engine, loop
 from django_octanist.delivery.claims import lease_seconds
@@ -17,7 +19,7 @@ from django_octanist.delivery.due import seconds_until_due
 from django_octanist.dispatch import turn
 from django_octanist.dispatch.turn import take_turn
 from django_octanist.exceptions import OctanistConfigurationError
-from django_octanist.models import UNCERTAIN_SECONDS, DeliveryPause, Lead
+from django_octanist.models import UNCERTAIN_SECONDS, AlertGroup, DeliveryPause, Lead
 from django_octanist.test import TestSandbox, octanist
 from tests.delivery import CREATED, RawServer, http, let_time_pass, make_lead, make_leads, wait_until
 
@@ -34,6 +36,7 @@ BETWEEN_LOOKS = 1_000_000.0
 @pytest.fixture(autouse=True)
 def _no_look_arranged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "_look_at", 0.0)
+    monkeypatch.setattr(turn, "_told_at", 0.0)
     # So that a look can be told from a return.
     monkeypatch.setattr(turn, "BETWEEN_LOOKS", BETWEEN_LOOKS)
 
@@ -218,6 +221,52 @@ def test_one_look_for_many_turns_of_a_process(
     make_lead()
     take_turn(asked.append)
     assert len(looks(asked)) == 2
+
+
+# Alerts
+
+
+def test_a_turn_tells_what_is_due_to_be_told(
+    octanist: TestSandbox, asked: list[float], told: Callable[[], list[str]]
+) -> None:
+    AlertGroup.objects.create(kind=Status.INVALID, account="shop", waiting=17)
+    take_turn(asked.append)
+    assert told() == ["17 leads of the account shop were found invalid"]
+    assert asked == []
+
+
+def test_who_loses_leads_comes_back_to_tell_of_them(
+    octanist: TestSandbox, asked: list[float], told: Callable[[], list[str]]
+) -> None:
+    for _ in range(3):
+        make_lead(email="jo@invalid.example")
+        take_turn(asked.append)
+    # The first is told at once; of all that follow, one turn tells.
+    (seconds,) = returns(asked)
+    assert 3590 <= seconds <= 3602
+    assert told() == ["a lead of the account default was found invalid"]
+    AlertGroup.objects.update(told_at=timezone.now() - timedelta(seconds=3601))
+    limits.forget()
+    take_turn(asked.append)
+    assert told()[1:] == ["2 leads of the account default were found invalid"]
+
+
+def test_a_turn_waits_for_its_mails(
+    octanist: TestSandbox, asked: list[float], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RQ, for one, ends the process with the task."""
+
+    def slowly(_message: object) -> None:
+        sent.append(released.wait(10))
+
+    sent: list[bool] = []
+    released = threading.Event()
+    monkeypatch.setattr("django.core.mail.message.EmailMessage.send", slowly)
+    settings.OCTANIST_ALERT_EMAILS = ["ops@example.com"]
+    make_lead(email="jo@invalid.example")
+    threading.Timer(0.2, released.set).start()
+    take_turn(asked.append)
+    assert sent == [True]
 
 
 # What goes wrong

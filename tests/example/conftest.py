@@ -15,6 +15,8 @@ sys.path.insert(0, str(EXAMPLE))
 import demo_check  # noqa: E402
 import demo_servers  # noqa: E402
 
+from tests.delivery import wait_until  # noqa: E402
+
 LEADS = "/admin/octanist/lead/"
 SECONDS = 20.0
 """A delivery takes a fraction of a second; a busy machine may take longer."""
@@ -65,7 +67,9 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     with demo_servers.running(
         site_port=site_port, sandbox_port=sandbox_port, environment=environment, logs=folder
     ) as servers:
-        yield Example(servers)
+        ready = Example(servers)
+        wait_until(lambda: ready.visitor().read("/oct/p"), what="the site has the pixel's script", seconds=SECONDS)
+        yield ready
 
 
 @pytest.fixture

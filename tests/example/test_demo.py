@@ -160,3 +160,19 @@ def test_the_demo_ends_what_it_started(tmp_path: Path, number: int, status: int)
 
     assert demo_servers.is_free(site_port)
     assert demo_servers.is_free(sandbox_port)
+
+
+class TestExtras:
+    def test_they_are_left_out_by_default(self):
+        assert demo.parser().parse_args([]).extras is False
+        assert demo.settings_module(extras=False) == {}
+        assert "Wagtail" not in demo.welcome(servers(sandbox=True))
+
+    def test_they_are_settings_of_their_own(self):
+        assert demo.settings_module(extras=True) == {"DJANGO_SETTINGS_MODULE": "roofer.settings_extras"}
+
+    def test_the_welcome_says_where_they_are(self):
+        said = demo.welcome(servers(sandbox=True), extras=True)
+
+        assert "http://127.0.0.1:8000/pages/roof-check/" in said
+        assert "http://127.0.0.1:8000/api/estimate/" in said

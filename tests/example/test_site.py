@@ -149,8 +149,8 @@ class TestRemembering:
         assert (lead["attribution"]["gclid"], lead["attribution"]["utm_source"]) == (gclid, "google")
         assert lead["consent"] == dict.fromkeys(demo_check.CONSENT, True)
         page = example.lead_page(data["email"])
-        assert f"<tr><th>gclid</th><td>{gclid}</td><td>remembered</td></tr>" in page
-        assert "<tr><th>utm_source</th><td>google</td><td>remembered</td></tr>" in page
+        assert f">gclid</th><td><bdi>{gclid}</bdi></td><td>an earlier page, remembered</td></tr>" in page
+        assert ">utm_source</th><td><bdi>google</bdi></td><td>an earlier page, remembered</td></tr>" in page
 
     def test_it_is_forgotten_on_the_next_page_once_consent_is_withdrawn(self, example: Example):
         visitor, data = self.visitor(example, choice=ACCEPTED), contact_data()
@@ -224,7 +224,8 @@ def test_a_page_loads_nothing_from_elsewhere(example: Example, path: str):
     loaded = re.findall(r'(?:\ssrc|<link[^>]*\shref|<use href)="([^"]+)"', page)
     foreign = [url for url in loaded if not url.startswith("/")]
 
-    assert foreign == [f"{example.sandbox.url}/p"]
+    assert foreign == []
+    assert "/oct/p" in loaded
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", page)
 
 

@@ -51,7 +51,7 @@ def site(tmp_path: Path, octanist: FakeOctanist, transactional_db: None) -> Iter
 
 
 @pytest.fixture
-def workers(site: Site, tmp_path: Path) -> Iterator[Workers]:
+def workers(site: Site, octanist: FakeOctanist, tmp_path: Path) -> Iterator[Workers]:
     """Workers of ``site``: none yet."""
-    with Workers(site, tmp_path) as started:
+    with Workers(site, tmp_path, octanist=octanist) as started:
         yield started

@@ -88,6 +88,7 @@ class Octanist:
             "max_in_flight": 0,
         }
         self.in_flight = 0
+        self.creating: list[str] = []
         self.by_submission: dict[str, int] = {}
 
     def control(self, values: dict[str, Any]) -> None:
@@ -96,9 +97,9 @@ class Octanist:
                 if name == "seed":
                     self.chance = random.Random(value)
                 elif name == "reset":
-                    in_flight = self.in_flight
+                    in_flight, creating = self.in_flight, self.creating
                     self.reset()
-                    self.in_flight = in_flight
+                    self.in_flight, self.creating = in_flight, creating
                 elif name in {item.name for item in fields(Behaviour)}:
                     setattr(self.behaviour, name, value)
                 else:
@@ -107,7 +108,7 @@ class Octanist:
 
     def counters(self) -> dict[str, Any]:
         with self._lock:
-            held = {"in_flight": self.in_flight, "by_submission": self.by_submission}
+            held = {"in_flight": self.in_flight, "creating": self.creating, "by_submission": self.by_submission}
             return json.loads(json.dumps(self.counts | held))
 
     def count(self, *names: str, submission: str = "") -> None:
@@ -127,6 +128,16 @@ class Octanist:
         finally:
             with self._lock:
                 self.in_flight -= 1
+
+    @contextmanager
+    def creates(self, submission: str):  # type: ignore[no-untyped-def]
+        with self._lock:
+            self.creating.append(submission)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.creating.remove(submission)
 
     def drawn(self) -> float:
         with self._lock:
@@ -258,10 +269,14 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _create(self, body: bytes) -> None:
-        octanist = self.server.octanist
-        behaviour = octanist.behaviour
         lead = json.loads(body)
         submission = submission_of(lead)
+        with self.server.octanist.creates(submission):
+            self._answer_for(lead, submission=submission)
+
+    def _answer_for(self, lead: dict[str, Any], *, submission: str) -> None:
+        octanist = self.server.octanist
+        behaviour = octanist.behaviour
         octanist.count("posts", submission=submission)
         reply = octanist.next_reply()
 

@@ -231,7 +231,7 @@ def test_workers_share_a_mariadb(octanist: FakeOctanist, tmp_path: Path, transac
     with a_mariadb() as url, in_place_of_the_usual(url):
         url += f"?isolation_level={level.replace(' ', '%20')}"
         site = site_at(url, OCTANIST_API_URL=octanist.api_url, **LIMITS)
-        with Workers(site, tmp_path) as workers:
+        with Workers(site, tmp_path, octanist=octanist) as workers:
             _share(octanist, workers)
             done = workers.run(
                 "from django.db import connection\n"
@@ -250,7 +250,7 @@ def test_workers_share_a_strict_postgresql(
 ) -> None:
     with (
         a_site_in(cluster, octanist, options=f"?isolation_level={number}", **LIMITS) as site,
-        Workers(site, tmp_path) as workers,
+        Workers(site, tmp_path, octanist=octanist) as workers,
     ):
         _share(octanist, workers)
 
@@ -277,7 +277,10 @@ def a_file(folder: Path, octanist: FakeOctanist, *, options: str, patience: int 
     file = f"sqlite:///{folder}/site.sqlite3"
     with in_place_of_the_usual(f"{file}?timeout=30"):
         site = site_at(f"{file}?timeout={patience}{options}", OCTANIST_API_URL=octanist.api_url, **LIMITS)
-        with tempfile.TemporaryDirectory() as logs, Workers(site, Path(logs), prelude=REFUSALS) as workers:
+        with (
+            tempfile.TemporaryDirectory() as logs,
+            Workers(site, Path(logs), octanist=octanist, prelude=REFUSALS) as workers,
+        ):
             try:
                 yield workers
             finally:
@@ -377,7 +380,7 @@ def test_no_space_for_postgresql(octanist: FakeOctanist, tmp_path: Path, transac
 def _run_out_of_space(site: Site, cluster: Cluster, disk: SmallDisk, octanist: FakeOctanist, folder: Path) -> None:
     make_leads(3 * LEADS)
     octanist.control(latency=[0.01, 0.02])
-    with Workers(site, folder) as workers:
+    with Workers(site, folder, octanist=octanist) as workers:
         (worker,) = workers.start()
         wait_until(lambda: octanist.counters()["created"] >= 60, what="60 leads created")
         disk.fill()

@@ -15,6 +15,7 @@ from tests.faults import (
     FakeOctanist,
     Worker,
     Workers,
+    beside_workers,
     invariant,
     let_it_finish,
     make_due,
@@ -190,8 +191,31 @@ def at_work(workers: Workers) -> list[Worker]:
 
 FREEZE = {
     "while sending": "",
-    # Both senders have their answer, and stand before the check of their next lead's lease: between that check and the
-    # first byte no process can be fenced.
+    # One sender alone, once the outcome of its first lead is written and the engine waits for the next: no transaction
+    # is open, whose locks would hold up everybody else.
+    "after the check of the lease, before the first byte": f"""
+        import threading
+        from django_octanist.delivery import Engine, engine
+        usual_payload, usual_record, usual_wait = Lead.payload, engine.record, Engine._await_result
+        begun, recorded, waits = [], threading.Event(), threading.Event()
+        def payload(self, **named):
+            begun.append(self)
+            if len(begun) == 2:
+                waits.wait(20)
+                {STOP}
+            return usual_payload(self, **named)
+        def await_result(self):
+            if recorded.is_set():
+                waits.set()
+            usual_wait(self)
+        def record(finished):
+            paused = usual_record(finished)
+            if finished:
+                recorded.set()
+            return paused
+        Lead.payload, engine.record, Engine._await_result = payload, record, await_result
+    """,
+    # Both senders have their answer, and stand before the check of their next lead's lease.
     "after the answer, before the record": f"""
         import threading
         from django_octanist.delivery import engine
@@ -222,7 +246,9 @@ def test_a_worker_frozen_past_its_lease_writes_nothing(workers: Workers, octanis
     make_leads(8)
     octanist.control(hold="after" if moment == "while sending" else "")
     (frozen,) = workers.start(
-        prelude=SHORT_LEASE + code(FREEZE[moment]), arguments=["--concurrency=2"], OCTANIST_TIMEOUT=1.5
+        prelude=SHORT_LEASE + code(FREEZE[moment]),
+        arguments=["--concurrency=1" if "first byte" in moment else "--concurrency=2"],
+        OCTANIST_TIMEOUT=1.5,
     )
     wait_until(lambda: octanist.counters()["created"], what="a lead created")
     if moment == "while sending":
@@ -346,8 +372,8 @@ def test_8_workers_cron_and_send_again_at_once(workers: Workers, octanist: FakeO
         assert time.monotonic() < deadline, workers.output()[-4000:]
         if sum(worker.is_running() for worker in workers.all[8:]) < 2:
             workers.start(arguments=["--once"], OCTANIST_MAX_ATTEMPTS=2)
-        Lead.objects.filter(pk__in=chance.sample(list(keys()), 50)).replay()
-        Lead.objects.replay()
+        beside_workers(Lead.objects.filter(pk__in=chance.sample(list(keys()), 50)).replay)
+        beside_workers(Lead.objects.replay)
         make_due()
     octanist.control(error_before=0, error_after=0, lose_answer=0)
     wait_until(lambda: settled_again(workers), what="every lead delivered")
@@ -360,7 +386,7 @@ def keys() -> list[int]:
 
 def settled_again(workers: Workers) -> bool:
     """Send everything again that may be; whether nothing is left."""
-    Lead.objects.replay()
+    beside_workers(Lead.objects.replay)
     make_due()
     workers.release_dead()
     return delivered() == Lead.objects.count()

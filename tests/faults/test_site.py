@@ -24,6 +24,7 @@ from tests.faults import (
     FakeOctanist,
     Site,
     Workers,
+    beside_workers,
     environment,
     invariant,
     let_it_finish,
@@ -216,9 +217,9 @@ def test_send_again_in_bulk_while_old_leads_are_removed(workers: Workers, octani
     replayed = 0
     while remover.is_running():
         batch = Lead.objects.filter(status=Lead.Status.FAILED).values_list("pk", flat=True)[:20]
-        replayed += Lead.objects.filter(pk__in=list(batch)).replay()
+        replayed += beside_workers(Lead.objects.filter(pk__in=list(batch)).replay)
     assert remover.wait() == 0, remover.output
-    Lead.objects.replay()
+    beside_workers(Lead.objects.replay)
     let_it_finish(workers)
     # The old ones are gone, with their attempts; each that was sent again is there, and delivered.
     assert replayed

@@ -95,7 +95,7 @@ def _site(kind: str, octanist: FakeOctanist) -> Iterator[Site]:
 @pytest.fixture
 def clocks(kind: str, octanist: FakeOctanist, tmp_path: Path, transactional_db: None, library: str) -> Iterator[Clocks]:
     """Clocks for processes that share a database server, whose clock is this test's."""
-    with _site(kind, octanist) as site, Workers(site, tmp_path) as workers:
+    with _site(kind, octanist) as site, Workers(site, tmp_path, octanist=octanist) as workers:
         yield Clocks(workers, library)
 
 

@@ -50,14 +50,14 @@ def test_nobodys_leads_are_not_erased(email: str) -> None:
 
 def test_a_dry_run_erases_nothing() -> None:
     make_lead()
-    assert erased(dry_run=True) == "1 leads of this person would be erased.\n"
+    assert erased(dry_run=True) == "1 lead of this person would be erased.\n"
     assert Lead.objects.get().email == "jo@example.com"
 
 
 def test_what_is_being_sent_is_said() -> None:
     make_lead()
     make_lead(lease=uuid.uuid4(), next_attempt_at=timezone.now() + timedelta(minutes=1))
-    with pytest.raises(CommandError, match="1 are being sent right now: run this again") as raised:
+    with pytest.raises(CommandError, match="1 is being sent right now: run this again") as raised:
         erased()
     assert "jo@" not in str(raised.value)
     assert sorted(Lead.objects.values_list("email", flat=True)) == ["", "jo@example.com"]

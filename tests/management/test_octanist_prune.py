@@ -42,12 +42,15 @@ def test_by_the_setting() -> None:
 
 @override_settings(OCTANIST_RETENTION_DAYS=30)
 def test_by_the_option() -> None:
-    assert pruned(days=300).startswith("1 finished leads, captured more than 300 days ago")
+    said = pruned(days=300)
+    assert said.startswith("1 finished lead, captured more than 300 days ago (before ")
+    assert said.endswith("), is deleted.\n")
     assert forms() == ["1", "29", "31"]
 
 
 def test_a_dry_run_deletes_nothing() -> None:
     assert pruned(days=30, dry_run=True).endswith("would be deleted.\n")
+    assert pruned(days=1, dry_run=True).startswith("4 finished leads, captured more than 1 day ago")
     assert forms() == ["1", "29", "31", "400"]
 
 

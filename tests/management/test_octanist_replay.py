@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -9,8 +10,10 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from django_octanist.models import Lead
+from django_octanist.bulk import acts, batches, touch
+from django_octanist.models import Lead, LeadQuerySet
 from django_octanist.test import TestSandbox, octanist
+from tests.admin import NUDGES
 from tests.delivery import make_lead
 
 __all__ = ["octanist"]
@@ -35,17 +38,17 @@ def pending() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "expected", "said"),
     [
-        ([], ["failed"]),
-        (["--status=invalid"], ["invalid"]),
-        (["--status=invalid", "--status=cancelled"], ["cancelled", "invalid"]),
+        ([], ["failed"], "1 lead is"),
+        (["--status=invalid"], ["invalid"], "1 lead is"),
+        (["--status=invalid", "--status=cancelled"], ["cancelled", "invalid"], "2 leads are"),
     ],
 )
-def test_by_status(arguments: list[str], expected: list[str]) -> None:
+def test_by_status(arguments: list[str], expected: list[str], said: str) -> None:
     for status in (Status.DELIVERED, Status.FAILED, Status.INVALID, Status.CANCELLED, Status.REJECTED):
         finished(status, form=status.value)
-    assert replayed(*arguments) == f"{len(expected)} leads are sent again.\n"
+    assert replayed(*arguments) == f"{said} sent again.\n"
     assert pending() == expected
 
 
@@ -58,7 +61,7 @@ def test_by_form_and_account() -> None:
     finished(Status.FAILED, form="a")
     finished(Status.FAILED, form="b", account="shop")
     finished(Status.FAILED, form="c", account="shop")
-    assert replayed("--form=b", "--account=shop", "--dry-run") == "1 leads would be sent again.\n"
+    assert replayed("--form=b", "--account=shop", "--dry-run") == "1 lead would be sent again.\n"
     assert pending() == []
     replayed("--form=b", "--account=shop")
     assert pending() == ["b"]
@@ -71,7 +74,7 @@ def test_since(since: str, use_tz: bool) -> None:
         moment = timezone.datetime(2026, 3, 2, tzinfo=timezone.get_current_timezone() if use_tz else None)
         for name, delta in (("before", -1), ("after", 0)):
             finished(Status.FAILED, form=name, created_at=moment + timedelta(seconds=delta))
-        assert replayed("--since", since) == "1 leads are sent again.\n"
+        assert replayed("--since", since) == "1 lead is sent again.\n"
         assert pending() == ["after"]
 
 
@@ -88,3 +91,34 @@ def test_they_arrive(octanist: TestSandbox) -> None:
         replayed()
     assert Lead.objects.get().status == Status.DELIVERED
     assert len(octanist.leads) == 1
+
+
+def test_each_account_touched_is_nudged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH", 1)
+    for account in ("default", "shop", "shop", "idle"):
+        finished(Status.FAILED, account=account, lease=uuid.uuid4() if account == "idle" else None)
+    NUDGES.clear()
+    with override_settings(OCTANIST_DISPATCH="tests.admin.note_nudge"):
+        replayed()
+    assert NUDGES == ["default", "shop"]
+
+
+def test_what_was_sent_again_before_an_interruption_is_nudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH", 1)
+    finished(Status.FAILED, account="shop")
+    finished(Status.FAILED)
+    counts = iter(range(9))
+
+    def interrupted(leads: LeadQuerySet, kind: str) -> list[Lead]:
+        if next(counts):
+            raise KeyboardInterrupt
+        return touch(leads, kind)
+
+    monkeypatch.setattr(acts, "touch", interrupted)
+    NUDGES.clear()
+    with (
+        override_settings(OCTANIST_DISPATCH="tests.admin.note_nudge"),
+        pytest.raises(CommandError, match="before that: 1"),
+    ):
+        replayed()
+    assert NUDGES == ["shop"]

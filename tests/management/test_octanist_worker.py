@@ -3,7 +3,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from django_octanist.management.progress import Bar
-from django_octanist.models import DeliveryAttempt, Lead
+from django_octanist.models import AlertGroup, DeliveryAttempt, Lead
 from django_octanist.test import TestSandbox, octanist
 from tests.delivery import CREATED, RawServer, Site, a_site, finished, make_lead, make_leads, wait_until
 
@@ -62,6 +62,12 @@ def test_once_says_what_is_paused(octanist: TestSandbox) -> None:
     octanist.api_key = "another"
     worked("--once")
     assert "default is paused: API key refused; leads waiting: 3; next try " in worked("--once")
+
+
+def test_once_tells_what_is_due_to_be_told(octanist: TestSandbox, told: Callable[[], list[str]]) -> None:
+    AlertGroup.objects.create(kind=Lead.Status.INVALID, account="shop", waiting=17)
+    assert worked("--once") == "0 delivered, 0 not delivered\n"
+    assert told() == ["17 leads of the account shop were found invalid"]
 
 
 def test_signal_handlers_are_put_back(octanist: TestSandbox) -> None:

@@ -11,10 +11,10 @@ from django.test import override_settings
 from django_octanist.sandbox import page as module
 from django_octanist.sandbox.contract import accept
 from django_octanist.sandbox.message import Request
-from django_octanist.sandbox.page import SHOWN_LEADS, inbox, page_data, settings_for
+from django_octanist.sandbox.page import SHOWN_EVENTS, SHOWN_LEADS, inbox, page_data, settings_for
 from django_octanist.sandbox.rules import RULES
 from django_octanist.sandbox.server import Sandbox
-from django_octanist.sandbox.store import Store
+from django_octanist.sandbox.store import ReceivedEvent, Store
 
 from .browser import chromium
 from .conftest import SESSION
@@ -59,6 +59,13 @@ def test_a_lead_in_full(store: Store) -> None:
     assert "No consent was sent" in html
 
 
+def test_beside_a_session_nothing_is_said_of_consent_that_was_not_sent(store: Store) -> None:
+    store.add(accept({"name": "Jo", "sessionId": SESSION}))
+    html = render(store)
+    assert "Consent is the session&#x27;s" in html or "Consent is the session's" in html
+    assert "denied" not in html.partition('class="facts"')[2].partition("</li>")[0]
+
+
 def test_beside_a_session_the_page_shows_what_was_ignored(store: Store) -> None:
     store.add(accept({"name": "Jo", "sessionId": SESSION, "gclid": "abc", "ad_storage": True, "ad_user_data": "no"}))
     html = render(store)
@@ -93,6 +100,88 @@ def test_markup_shows_as_text(store: Store) -> None:
     assert "<img" not in html
     assert html.count("<script") == 1
     assert html.count("&lt;img src=x onerror=&quot;") == 7  # the host and six values
+
+
+def note(store: Store, *, headers: dict[str, str] | None = None, **data: Any) -> None:
+    store.note(ReceivedEvent(data={"mid": "OCT-SANDBOX1", **data}, headers=headers or {}))
+
+
+class TestEvents:
+    def test_none(self, store: Store) -> None:
+        assert "None arrived. The stand-in sends one with each page" in render(store)
+
+    def test_through_the_site(self, store: Store) -> None:
+        seen = {"ip": "203.0.113.9", "country": "NL", "ua": "Firefox", "referer": "https://x.example/", "more": "x"}
+        headers = {f"x-octanist-client-{name}": value for name, value in seen.items()}
+        note(
+            store, headers={**headers, "user-agent": "Python"}, type="page_view", sid=SESSION, url="https://x.example/a"
+        )
+        html = render(store)
+        assert "1 pixel event<" in html
+        assert f"Session <code>{SESSION}</code>" in html
+        assert "Through the site, which saw:" in html
+        for shown in ("<b>page_view</b>", "https://x.example/a", "<b>IP</b> 203.0.113.9", "<b>country</b> NL"):
+            assert shown in html
+        (event,) = page_data(store, host="x")["events"]
+        assert event["client"] == {
+            "IP": "203.0.113.9",
+            "country": "NL",
+            "browser": "Firefox",
+            "referer": seen["referer"],
+        }
+
+    def test_from_the_browser_with_nothing_to_tell(self, store: Store) -> None:
+        note(store, headers={"user-agent": "Firefox"})
+        html = render(store)
+        for shown in ("<b>event</b>", "No session", "Straight from the browser"):
+            assert shown in html
+
+    def test_through_a_site_that_saw_nothing(self, store: Store) -> None:
+        note(store, headers={"x-octanist-client-ip": ""})
+        assert "Through the site<" in render(store)
+
+    def test_newest_first_and_no_more_than_fit(self, store: Store) -> None:
+        for number in range(SHOWN_EVENTS + 1):
+            note(store, type=str(number))
+        events = page_data(store, host="x")["events"]
+        assert [event["type"] for event in events] == [str(number) for number in range(SHOWN_EVENTS, 0, -1)]
+        assert len({event["id"] for event in events}) == SHOWN_EVENTS
+        assert f"{SHOWN_EVENTS + 1} pixel events, the last {SHOWN_EVENTS} shown" in render(store)
+
+    def test_whatever_it_says_the_page_is_harmless(self, store: Store) -> None:
+        note(store, headers={"x-octanist-client-ua": HOSTILE}, type=HOSTILE, sid=HOSTILE, url=HOSTILE)
+        note(store, headers={"x-octanist-client-ip": "x" * 5000}, type="x" * 5000, sid={"a": "x" * 5000}, url="\ud800")
+        html = render(store)
+        assert "<img" not in html
+        assert html.count("<script") == 1
+        assert html.count("&lt;img src=x onerror=&quot;") == 4
+        assert "x" * 200 + "…" in html
+        assert "x" * 201 not in html
+
+    def test_as_json(self, sandbox: Sandbox, http: requests.Session) -> None:
+        address = f"{sandbox.url}/sandbox/events.json"
+        assert http.get(address, timeout=5).json() == {"total": 0, "events": []}
+        for number in range(2):
+            data = {"mid": "OCT-SANDBOX1", "sid": SESSION, "event": str(number), "more": [{"a": "\ud800"}]}
+            http.post(f"{sandbox.url}/e", json=data, headers={"X-Octanist-Client-IP": "203.0.113.9"}, timeout=5)
+        answer = http.get(address, timeout=5)
+        newest, oldest = answer.json()["events"]
+        assert (answer.json()["total"], newest["type"], oldest["type"]) == (2, "1", "0")
+        assert (newest["session_id"], newest["through_site"], newest["client"]) == (
+            SESSION,
+            True,
+            {"IP": "203.0.113.9"},
+        )
+        assert (newest["data"], newest["headers"]["x-octanist-client-ip"]) == (data, "203.0.113.9")
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert sandbox.exchanges == ()
+
+    def test_the_deepest_that_is_taken_is_shown(self, sandbox: Sandbox, http: requests.Session) -> None:
+        taken = 0
+        for depth in range(900, 1000):
+            body = b'{"mid": 1, "a": ' + b"[" * depth + b"]" * depth + b"}"
+            taken += http.post(f"{sandbox.url}/e", data=body, timeout=5).status_code == 204
+        assert http.get(f"{sandbox.url}/sandbox/events.json", timeout=5).text.startswith(f'{{"total": {taken},')
 
 
 @override_settings(TEMPLATES=[], USE_THOUSAND_SEPARATOR=True)
@@ -166,6 +255,9 @@ def test_in_a_browser(sandbox: Sandbox, send: Send) -> None:
         page.wait_for_selector("#leads li:nth-child(9)")
         after = page.evaluate("document.querySelectorAll('#leads > li')[5].getBoundingClientRect().top")
         assert abs(before - after) < 2
+        sandbox._store.note(ReceivedEvent(data={"mid": HOSTILE, "type": HOSTILE, "url": "x" * 300}, headers={}))
+        page.wait_for_selector("#events li")
+        assert page.inner_text("#event-count") == "1 pixel event"
         assert page.title() == "(9) Octanist sandbox"
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         page.select_option("[name=status]", "403")
@@ -175,6 +267,7 @@ def test_in_a_browser(sandbox: Sandbox, send: Send) -> None:
         page.wait_for_selector("#refused li")
         page.click("text=Clear all")
         page.wait_for_selector(".empty")
+        page.wait_for_selector("#events li", state="detached")
         assert sandbox.leads == ()
         assert troubles == []
         sandbox.stop()

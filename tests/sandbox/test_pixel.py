@@ -173,4 +173,4 @@ def test_the_cookie_waits_for_consent(page: Any, site: Site) -> None:
 
 def test_submit_lead_form_sends_nothing(page: Any, sandbox: Sandbox) -> None:
     assert page.evaluate("OCT.submitLeadForm({email: 'jo@example.com'})") is None
-    assert (sandbox.leads, sandbox.exchanges) == ((), ())
+    assert (sandbox.leads, sandbox.exchanges, sandbox.events) == ((), (), ())

@@ -18,6 +18,7 @@ from .conftest import SESSION
 Send = Callable[..., requests.Response]
 META = {"requestId": r"req_[0-9a-f]{12}", "timestamp": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"}
 KEY = {"X-API-KEY": "sandbox-key"}
+DEEP = b'{"mid": ' + b"[" * 30_000 + b"]" * 30_000 + b"}"
 
 
 def assert_meta(meta: dict[str, Any]) -> None:
@@ -373,3 +374,20 @@ def test_nothing_is_printed(sandbox: Sandbox, send: Send, capfd: pytest.CaptureF
         send(email="jo@example.com")
     sandbox.stop()
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_event_of_the_pixel(sandbox: Sandbox, http: requests.Session) -> None:
+    headers = {"X-Octanist-Client-IP": "203.0.113.9"}
+    answer = http.post(f"{sandbox.url}/e", json={"mid": "OCT-SANDBOX1"}, headers=headers, timeout=5)
+    assert (answer.status_code, answer.content) == (204, b"")
+    (event,) = sandbox.events
+    assert event.data == {"mid": "OCT-SANDBOX1"}
+    assert event.headers["x-octanist-client-ip"] == "203.0.113.9"
+    sandbox.clear()
+    assert sandbox.events == ()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"mid": ""}', b"\xff", b'{"mid": NaN}', DEEP])
+def test_what_is_no_event(sandbox: Sandbox, http: requests.Session, body: bytes) -> None:
+    assert http.post(f"{sandbox.url}/e", data=body, timeout=5).status_code == 400
+    assert sandbox.events == ()

@@ -7,7 +7,7 @@ import pytest
 
 from django_octanist.sandbox import store as module
 from django_octanist.sandbox.contract import accept
-from django_octanist.sandbox.store import Exchange, Fault, Store
+from django_octanist.sandbox.store import Exchange, Fault, ReceivedEvent, Store
 
 
 @pytest.fixture
@@ -31,12 +31,15 @@ def test_leads_get_an_id_and_a_time_and_stay_in_order(store: Store) -> None:
 def test_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LEADS", 2)
     monkeypatch.setattr(module, "MAX_EXCHANGES", 2)
+    monkeypatch.setattr(module, "MAX_EVENTS", 2)
     store = Store(api_key="")
     for number in range(3):
         store.add(accept({"name": str(number)}))
         store.record(exchange(path=str(number)))
+        store.note(ReceivedEvent(data={"mid": number}, headers={}))
     assert [lead.fields["name"] for lead in store.leads] == ["1", "2"]
     assert [item.path for item in store.exchanges] == ["1", "2"]
+    assert ([event.data["mid"] for event in store.events], store.event_count) == ([1, 2], 3)
 
 
 def test_faults_are_used_up_in_order(store: Store) -> None:
@@ -61,6 +64,7 @@ def test_every_change_changes_the_version(store: Store) -> None:
     for change in (
         lambda: store.add(accept({"name": "1"})),
         lambda: store.record(exchange()),
+        lambda: store.note(ReceivedEvent(data={}, headers={})),
         lambda: store.plan(Fault()),
         store.next_fault,
         lambda: setattr(store, "api_key", "other"),
@@ -79,8 +83,9 @@ def test_clear_forgets_all_but_the_key(store: Store) -> None:
     store.record(exchange())
     store.plan(Fault())
     store.is_first("a@x")
+    store.note(ReceivedEvent(data={}, headers={}))
     store.clear()
-    assert (store.leads, store.exchanges, store.faults) == ((), (), ())
+    assert (store.leads, store.exchanges, store.faults, store.events, store.event_count) == ((), (), (), (), 0)
     assert store.is_first("a@x")
     assert store.api_key == "key"
 

@@ -27,3 +27,41 @@ class Quote(models.Model):
 
     def greeting(self) -> str:
         return f"Dear {self.full_name}"
+
+
+class UrgentQuote(Quote):
+    """A quote under another name: a proxy."""
+
+    class Meta:
+        proxy = True
+
+
+class CallBack(Quote):
+    """A quote that somebody asks to be called about: a row of its own behind the quote's."""
+
+    at = models.CharField(max_length=20)
+
+
+class Enquiry(models.Model):
+    """What the kinds of enquiry have in common."""
+
+    email = models.EmailField()
+    company = models.ForeignKey(Company, null=True, on_delete=models.CASCADE)
+    follows = models.ForeignKey("self", null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        abstract = True
+
+
+class Complaint(Enquiry):
+    """One kind of enquiry."""
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Praise(Enquiry):
+    """Another."""
+
+    def __str__(self) -> str:
+        return self.email

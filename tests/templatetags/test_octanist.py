@@ -47,6 +47,19 @@ def test_the_pixel_without_a_policy(context: dict[str, Any]) -> None:
 
 
 @pytest.mark.usefixtures("pixel")
+def test_the_pixel_that_the_site_serves_itself(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.proxy.urls"
+    assert Template(PIXEL).render(Context()) == (
+        '<script src="/oct/p" data-id="OCT-1A2B3C4D" data-consent-mode="auto" data-cookie-mode="server"></script>'
+    )
+
+
+def test_nothing_without_a_pixel_id_though_the_site_would_serve_it(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.proxy.urls"
+    assert Template(PIXEL).render(Context()) == ""
+
+
+@pytest.mark.usefixtures("pixel")
 def test_the_pixel_is_markup_not_text() -> None:
     assert Template("{% load octanist %}{% octanist_pixel as it %}{{ it }}").render(Context()) == SCRIPT
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ...bulk import erase
 from ...models import Lead
+from ..amounts import are, leads
 from ..batches import act_on, counted
 
 
@@ -28,11 +29,12 @@ class Command(BaseCommand):
         if not options["email"].strip():
             # Leads without an address are of many people.
             raise CommandError("EMAIL is empty: say whose leads to erase.")
-        leads = Lead.objects.of_person(options["email"])
+        of_person = Lead.objects.of_person(options["email"])
         if options["dry_run"]:
-            self.stdout.write(f"{counted(leads):,} leads of this person would be erased.")
+            self.stdout.write(f"{leads(counted(of_person))} of this person would be erased.")
             return
-        counts = act_on(leads, erase, output=self.stdout)
-        self.stdout.write(f"{counts['touched']:,} leads of this person are erased.")
-        if counts["left"]:
-            raise CommandError(f"{counts['left']:,} are being sent right now: run this again in some minutes.")
+        counts = act_on(of_person, erase, output=self.stdout)
+        touched, left = counts["touched"], counts["left"]
+        self.stdout.write(f"{leads(touched)} of this person {are(touched)} erased.")
+        if left:
+            raise CommandError(f"{left:,} {are(left)} being sent right now: run this again in some minutes.")

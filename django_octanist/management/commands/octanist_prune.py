@@ -14,6 +14,7 @@ from ...bulk import pruner
 from ...conf import conf, rules
 from ...exceptions import OctanistConfigurationError
 from ...models import Lead
+from ..amounts import are, leads
 from ..batches import act_on, counted
 
 
@@ -29,13 +30,14 @@ class Command(BaseCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         days = _days(options["days"])
         before = clock.now(using=router.db_for_write(Lead)) - timedelta(days=days)
-        leads = Lead.objects.finished_before(before)
-        span = f"captured more than {days} days ago (before {before.isoformat(timespec='seconds')})"
+        finished = Lead.objects.finished_before(before)
+        age = "1 day" if days == 1 else f"{days} days"
+        span = f"captured more than {age} ago (before {before.isoformat(timespec='seconds')})"
         if options["dry_run"]:
-            self.stdout.write(f"{counted(leads):,} finished leads, {span}, would be deleted.")
+            self.stdout.write(f"{leads(counted(finished), kind='finished')}, {span}, would be deleted.")
             return
-        counts = act_on(leads, pruner(before=before), output=self.stdout)
-        self.stdout.write(f"{counts['touched']:,} finished leads, {span}, are deleted.")
+        touched = act_on(finished, pruner(before=before), output=self.stdout)["touched"]
+        self.stdout.write(f"{leads(touched, kind='finished')}, {span}, {are(touched)} deleted.")
 
 
 def _days(given: int | None) -> int:

@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from ... import dispatch
-from ...bulk import replay
+from ...bulk import replayer
 from ...models import Lead, LeadQuerySet
+from ..amounts import are, leads
 from ..batches import act_on, counted
 
 REPLAYABLE = [status.value for status in Lead.Status if status != Lead.Status.DELIVERED]
@@ -37,23 +38,26 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say how many, send nothing")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        leads = _chosen(options)
+        chosen = _chosen(options)
         if options["dry_run"]:
-            self.stdout.write(f"{counted(leads):,} leads would be sent again.")
+            self.stdout.write(f"{leads(counted(chosen))} would be sent again.")
             return
-        accounts = set(leads.order_by().values_list("account", flat=True).distinct())
-        counts = act_on(leads, replay, output=self.stdout)
-        for account in sorted(accounts):
-            dispatch.nudge(account)
-        self.stdout.write(f"{counts['touched']:,} leads are sent again.")
+        accounts: set[str] = set()
+        try:
+            touched = act_on(chosen, replayer(accounts), output=self.stdout)["touched"]
+        finally:
+            # Also of what was sent again before an interruption.
+            for account in sorted(accounts):
+                dispatch.nudge(account)
+        self.stdout.write(f"{leads(touched)} {are(touched)} sent again.")
 
 
 def _chosen(options: dict[str, Any]) -> LeadQuerySet:
-    leads = Lead.objects.replayable().filter(status__in=options["status"] or [Lead.Status.FAILED])
+    chosen = Lead.objects.replayable().filter(status__in=options["status"] or [Lead.Status.FAILED])
     for name in ("form", "account"):
         if options[name] is not None:
-            leads = leads.filter(**{name: options[name]})
-    return leads.filter(created_at__gte=options["since"]) if options["since"] else leads
+            chosen = chosen.filter(**{name: options[name]})
+    return chosen.filter(created_at__gte=options["since"]) if options["since"] else chosen
 
 
 def _moment(text: str) -> datetime:

@@ -1,0 +1,130 @@
+"""The row: written once for what is the same submission, and again where the database refused for the moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from .. import clock, dispatch, signals
+from ..conf import SETTINGS, conf
+from ..exceptions import describe
+from ..models import Lead
+from ..transactions import retried, savepoints
+from ..vocabulary import CONTACT
+from .lenient import safely
+
+logger = logging.getLogger("django_octanist")
+
+
+def store(lead: Lead, *, request: HttpRequest | None) -> Lead | None:
+    if not (lead.name or lead.email or lead.phone or lead.custom):
+        logger.warning(
+            "Octanist: nothing was captured of the form %r: it has no name, email, phone or custom field"
+            " (map them with octanist_fields).",
+            lead.form,
+        )
+        return None
+    database = router.db_for_write(Lead)
+    # A connection may be lost since it was used last, and SQLite locked. Not for long: a visitor waits.
+    return retried(lambda: _write(lead, request=request, database=database), using=database, times=1)
+
+
+def _write(lead: Lead, *, request: HttpRequest | None, database: str) -> Lead:
+    lead.pk = None
+    with transaction.atomic(using=database):
+        lead.created_at = lead.next_attempt_at = clock.now(using=database)
+        stored, is_new = _insert(lead, database=database)
+        if stored.submission_id == lead.submission_id:
+            transaction.on_commit(lambda: dispatch.nudge(stored.account), using=database, robust=True)
+        if is_new and signals.lead_captured.has_listeners(Lead):
+            _announce(stored, request=request, database=database)
+    return stored
+
+
+def complete(lead: Lead, *, by: Lead) -> Lead:
+    """Give ``lead`` what it lacks and ``by``, an unsaved lead of the same submission, has. Return it.
+
+    Nothing is changed once a worker has taken it.
+    """
+    more = {name: getattr(by, name) for name in (*CONTACT, "note") if getattr(by, name) and not getattr(lead, name)}
+    if by.session_id and not lead.session_id:
+        more |= {name: getattr(by, name) for name in _OF_A_VISIT}
+    if isinstance(by.custom, dict) and isinstance(lead.custom, dict) and by.custom.keys() - lead.custom.keys():
+        more["custom"] = {**by.custom, **lead.custom}
+    database = router.db_for_write(Lead)
+    with savepoints():
+        untaken = Lead.objects.using(database).waiting().filter(pk=lead.pk, lease=None, attempts=0)
+        if more and untaken.update(**more):
+            lead.refresh_from_db(using=database)
+    return lead
+
+
+_OF_A_VISIT = ("session_id", "linked", "attribution", "source", "consent", "sources")
+
+
+def _announce(lead: Lead, *, request: HttpRequest | None, database: str) -> None:
+    """Send ``lead_captured``. A receiver whose query fails must not take the lead's own savepoint with it."""
+    try:
+        with transaction.atomic(using=database):
+            signals.send(signals.lead_captured, sender=Lead, lead=lead, request=request)
+    except DatabaseError as error:
+        logger.error("Octanist: what a receiver of lead_captured wrote is undone: %s", describe(error))
+
+
+def _insert(lead: Lead, *, database: str) -> tuple[Lead, bool]:
+    """Insert ``lead``, or return the one that an identical submission made a moment ago."""
+    seconds = safely(lambda: conf.dedupe_seconds, otherwise=SETTINGS["OCTANIST_DEDUPE_SECONDS"].default)
+    lead.dedupe_key = dedupe_key(lead) if seconds else None
+    if lead.dedupe_key:
+        twin = _twin(lead, seconds=seconds, database=database)
+        if twin is not None:
+            return twin, False
+    try:
+        with transaction.atomic(using=database):
+            lead.save(using=database, force_insert=True)
+    except IntegrityError:
+        # The same submission came in through another process at the same moment; or this one was stored, and the
+        # connection lost before the database could say so.
+        same = Q(submission_id=lead.submission_id)
+        same |= Q(dedupe_key=lead.dedupe_key) if lead.dedupe_key else Q()
+        twin = Lead.objects.using(database).select_for_update().filter(same).first()
+        if twin is None:
+            raise
+        return twin, False
+    return lead, True
+
+
+def _twin(lead: Lead, *, seconds: int, database: str) -> Lead | None:
+    """The identical lead within ``OCTANIST_DEDUPE_SECONDS``; an older one gives up its key."""
+    twins = Lead.objects.using(database).filter(dedupe_key=lead.dedupe_key)
+    old = lead.created_at - timedelta(seconds=seconds)
+    if connections[database].vendor == "sqlite":
+        # Written first and read then: SQLite refuses at once to turn a transaction that has read into one that writes,
+        # where somebody else writes too, but waits its turn for one that begins with writing.
+        twins.filter(created_at__lte=old).update(dedupe_key=None)
+        return twins.first()
+    # Elsewhere read first: MySQL would lock the gap where a key would be that is not there, and two visitors' forms
+    # would wait for each other.
+    twin = twins.first()
+    if twin is not None and twin.created_at <= old:
+        twins.filter(pk=twin.pk).update(dedupe_key=None)
+        return None
+    return twin
+
+
+def dedupe_key(lead: Lead) -> str | None:
+    """Return what identical submissions share, or ``None`` where nothing tells one visitor from another.
+
+    A keyed hash: the content cannot be guessed from it.
+    """
+    if not (lead.name or lead.email or lead.phone or lead.session_id):
+        return None
+    same = [lead.account, lead.form, lead.name, lead.email, lead.phone, lead.note, lead.custom, lead.session_id]
+    content = json.dumps(same, sort_keys=True, ensure_ascii=True)
+    return salted_hmac("django_octanist.capture", content, algorithm="sha256").hexdigest()

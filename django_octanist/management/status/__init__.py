@@ -1,0 +1,1 @@
+"""What ``octanist_status`` says: ``people``, ``document`` (JSON) and ``exposition`` (Prometheus) of the same health."""
