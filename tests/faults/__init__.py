@@ -59,6 +59,15 @@ from django_octanist.delivery import loop
 assert loop.LONGEST_WAIT and loop.SHORTEST_WAIT and loop.WAIT_AFTER_ERROR
 loop.LONGEST_WAIT, loop.SHORTEST_WAIT, loop.WAIT_AFTER_ERROR = 0.3, 0.1, 0.3
 """
+COUNTS_ROUNDS = """
+# A byte for each round that ended, so that a test can wait until every worker has looked at the database.
+def counted(engine, *, drain=loop._drain):
+    wait = drain(engine)
+    with open(ROUNDS, "ab") as file:
+        file.write(b".")
+    return wait
+loop._drain = counted
+"""
 BY_WORKER = """
 # A lease says whose it is, so that a test can end those of the dead.
 import uuid
@@ -143,6 +152,8 @@ class Worker:
 
     def __init__(self, code: str, *, site: Site, log: Path, **octanist_settings: Any) -> None:
         self.log = log
+        self.rounds_file = log.with_suffix(".rounds")
+        code = f"ROUNDS = {str(self.rounds_file)!r}\n{code}"
         self._ended: float | None = None
         with log.open("wb") as file:
             self.process = subprocess.Popen(
@@ -162,6 +173,11 @@ class Worker:
     @property
     def output(self) -> str:
         return self.log.read_text(errors="replace")
+
+    @property
+    def rounds(self) -> int:
+        """How often it has delivered what was due, and had nothing in hand afterwards."""
+        return self.rounds_file.stat().st_size if self.rounds_file.exists() else 0
 
     def is_running(self) -> bool:
         return self.process.poll() is None
@@ -228,7 +244,7 @@ class Workers:
     def run(self, code: str, **octanist_settings: Any) -> Worker:
         """Start a process of the site that runs ``code``."""
         log = self.folder / f"worker-{len(self.all)}.log"
-        code = f"WORKER = {len(self.all)}\n" + QUICK + BY_WORKER + self.prelude + "\n" + code
+        code = f"WORKER = {len(self.all)}\n" + QUICK + COUNTS_ROUNDS + BY_WORKER + self.prelude + "\n" + code
         worker = Worker(code, site=self.site, log=log, **self.settings | octanist_settings)
         self.all.append(worker)
         return worker
@@ -236,6 +252,12 @@ class Workers:
     @property
     def running(self) -> list[Worker]:
         return [worker for worker in self.all if worker.is_running()]
+
+    def look_again(self) -> None:
+        """Wait until each has looked at the database from now on, and has nothing in hand of what it found there."""
+        # The first round that ends may have begun before.
+        goals = [(worker, worker.rounds + 2) for worker in self.all]
+        wait_until(lambda: all(worker.rounds >= goal for worker, goal in goals), what="each worker has looked again")
 
     def stop(self, *, seconds: float = 60.0) -> None:
         """End all in order, by SIGTERM."""
