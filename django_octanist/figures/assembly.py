@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 from ..models import Lead
 from . import drop
 from .histogram import percentile
-from .queries import Captures, Outcomes, Pending
+from .queries import Captures, FormKey, Newest, Outcomes, Pending
 from .shapes import AccountFigures, Day, FormFigures, Span
 
 _K = TypeVar("_K", bound=Hashable)
 
 Window = str | date
 """A span by its name, or a day."""
-Newest = Callable[[str, str, int], drop.Share]
-"""What the newest leads of a form of an account are, of those of so many times 24 hours."""
+AskNewest = Callable[[Mapping[FormKey, int]], Iterable[Newest]]
+"""Returns what the newest leads of forms are; each with the times 24 hours within which it has enough of them."""
+MOST_ASKED = 100
+"""Forms that seem to have lost their pixel and are looked at more closely: those with the most leads."""
 
 
 class _Tally:
@@ -91,22 +93,41 @@ def _account(
     )
 
 
-def forms(captures: Iterable[Captures], *, edges: Sequence[datetime], newest: Newest) -> tuple[FormFigures, ...]:
+def forms(captures: Iterable[Captures], *, edges: Sequence[datetime], newest: AskNewest) -> tuple[FormFigures, ...]:
     """Return the figures of each form: those that need a look first, then by how many leads they have.
 
     ``edges`` cut the time that the rows speak of; whatever comes after the last one is the latest day. ``newest`` is
-    asked only of forms that seem to have lost their pixel.
+    asked, once, of forms that seem to have lost their pixel.
     """
-    by_form: dict[tuple[str, str], list[Captures]] = defaultdict(list)
+    by_form: dict[FormKey, list[Captures]] = defaultdict(list)
     for row in captures:
-        by_form[row.account, row.form].append(row)
-    found = [_form(rows, days=len(edges), newest=newest) for _key, rows in sorted(by_form.items())]
+        by_form[FormKey(row.account, row.form)].append(row)
+    recents = {key: _recent(rows, days=len(edges)) for key, rows in by_form.items()}
+    lost = _lost({key: recent for key, recent in recents.items() if recent and recent.is_lost}, newest=newest)
+    found = [_form(by_form[key], recent=recents[key], lost_pixel=key in lost) for key in sorted(by_form)]
     return tuple(sorted(found, key=lambda form: (not form.lost_pixel, not form.never_linked, -form.captured)))
 
 
-def _form(rows: Sequence[Captures], *, days: int, newest: Newest) -> FormFigures:
+def _recent(rows: Iterable[Captures], *, days: int) -> drop.Recent | None:
+    by_day: dict[int, list[Captures]] = defaultdict(list)
+    for row in rows:
+        by_day[row.stretch].append(row)
+    return drop.recent([_share(by_day[day]) for day in range(days, 0, -1)])
+
+
+def _lost(suspects: Mapping[FormKey, drop.Recent], *, newest: AskNewest) -> set[FormKey]:
+    """Return those of ``suspects`` that are not mended already. Leads of a day would hide for a day that they are."""
+    if not suspects:
+        return set()
+    asked = sorted(suspects, key=lambda key: -suspects[key].lately.captured)[:MOST_ASKED]
+    rows: dict[FormKey, list[Newest]] = defaultdict(list)
+    for row in newest({key: suspects[key].days for key in asked}):
+        rows[FormKey(row.account, row.form)].append(row)
+    return {key for key, recent in suspects.items() if not recent.is_mended(_share(rows[key]))}
+
+
+def _form(rows: Sequence[Captures], *, recent: drop.Recent | None, lost_pixel: bool) -> FormFigures:
     total = _share(rows)
-    recent = drop.recent([_share([row for row in rows if row.stretch == day]) for day in range(days, 0, -1)])
     return FormFigures(
         form=rows[0].form,
         account=rows[0].account,
@@ -116,15 +137,10 @@ def _form(rows: Sequence[Captures], *, days: int, newest: Newest) -> FormFigures
         linked_lately=recent.lately.value if recent else None,
         linked_before=recent.before.value if recent and recent.before.captured else None,
         lately_days=recent.days if recent else None,
-        lost_pixel=recent is not None and _is_lost(recent, rows[0], newest=newest),
+        lost_pixel=lost_pixel,
         never_linked=total.linked == 0 and total.captured >= drop.ENOUGH,
     )
 
 
-def _is_lost(recent: drop.Recent, row: Captures, *, newest: Newest) -> bool:
-    """Whether the form of ``row`` has lost its pixel. Leads of a day would hide for a day that it is mended."""
-    return recent.is_lost and not recent.is_mended(newest(row.form, row.account, recent.days))
-
-
-def _share(rows: Sequence[Captures]) -> drop.Share:
+def _share(rows: Sequence[Captures | Newest]) -> drop.Share:
     return drop.Share(sum(row.leads for row in rows if row.has_session), sum(row.leads for row in rows))

@@ -17,7 +17,7 @@ from .shapes import AccountFigures, Figures, FormFigures
 
 
 def take() -> Figures:
-    """Compute the figures now, in five queries at most, and one more for each form that seems to have lost its pixel.
+    """Compute the figures now, in five queries at most, and one more where forms seem to have lost their pixel.
 
     Raises ``django.db.Error`` where the database does not answer.
     Days are those of Django's current time zone.
@@ -57,9 +57,10 @@ def _names() -> list[str]:
 def _forms(now: datetime, *, using: str) -> tuple[FormFigures, ...]:
     edges = [span_starts(now)["30d"], *(now - timedelta(days=back) for back in reversed(range(1, drop.LONGEST + 1)))]
 
-    def newest(form: str, account: str, days: int) -> drop.Share:
-        since = now - timedelta(days=days)
-        linked = queries.newest(form, account, since=since, number=drop.ENOUGH, using=using)
-        return drop.Share(sum(linked), len(linked))
-
-    return assembly.forms(queries.captures(edges, using=using), edges=edges, newest=newest)
+    return assembly.forms(
+        queries.captures(edges, using=using),
+        edges=edges,
+        newest=lambda days: queries.newest(
+            {key: now - timedelta(days=number) for key, number in days.items()}, number=drop.ENOUGH, using=using
+        ),
+    )

@@ -226,6 +226,18 @@ class TestForms:
         assert not form.lost_pixel
         assert form.linked_lately == pytest.approx(10 / 210)
 
+    def test_many_that_lost_it_at_once_cost_one_query(
+        self, clock: list[datetime], django_assert_num_queries: Any
+    ) -> None:
+        for form in ("one", "two", "three"):
+            captured(form, days=range(2, 10), leads=5, linked=True)
+            captured(form, days=range(1), leads=50, linked=False)
+        for _lead in range(10):
+            stored(NOON, ago=timedelta(), form="two", linked=Lead.Linked.YES)
+        with django_assert_num_queries(5):
+            forms = taken.take().forms
+        assert {form.form: form.lost_pixel for form in forms} == {"one": True, "two": False, "three": True}
+
     def test_a_session_that_was_refused_is_none(self, clock: list[datetime]) -> None:
         captured("contact", days=range(1, 20), leads=2, linked=True)
         Lead.objects.filter(created_at__gte=NOON - 8 * DAY).update(linked=Lead.Linked.REFUSED)
