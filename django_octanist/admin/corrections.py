@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -41,7 +43,7 @@ LABELS = {
 }
 """As the admin's log keeps them, which translates them when it shows them."""
 AGAIN = "again"
-"""What is posted along to send unchanged data again all the same."""
+"""What is posted along to send again all the same what Octanist is likely to refuse."""
 
 
 class CorrectionForm(forms.Form):
@@ -75,6 +77,8 @@ class CorrectionForm(forms.Form):
             self.fields[name].widget.attrs["autocomplete"] = "off"
             if re.search(rf"\b{name}\b", error, re.IGNORECASE):
                 self.fields[name].help_text = _("Octanist's answer names this field.")
+        if not (_may_be_email(lead.email) or self.fields["email"].help_text):
+            self.fields["email"].help_text = _("This is not a complete e-mail address.")
 
     def clean(self) -> dict[str, Any]:
         """Clean as ``capture`` does; something must be left to know the visitor by."""
@@ -83,12 +87,29 @@ class CorrectionForm(forms.Form):
             data[name] = clean_line(data.get(name, ""), max_length=BY_NAME[name].max_length)
         data["note"] = clean_text(data.get("note", ""))
         if not (any(data[name] for name in CONTACT) or self._lead.custom or self.errors):
-            raise forms.ValidationError(_("A lead needs a name, an e-mail address or a phone number."))
+            raise ValidationError(_("A lead needs a name, an e-mail address or a phone number."))
         return data
 
     def contact(self) -> dict[str, str]:
         """Return the cleaned fields of the lead."""
         return {name: self.cleaned_data[name] for name in CORRECTED}
+
+
+def doubt(lead: Lead, contact: Mapping[str, str]) -> str:
+    """Return why Octanist is likely to refuse ``lead`` again with ``contact``, or ``""``."""
+    if not changed(lead, contact):
+        return str(_("Nothing is changed yet. What Octanist refused, it is likely to refuse again."))
+    if not _may_be_email(contact["email"]):
+        return str(_("This is not a complete e-mail address: Octanist is likely to refuse it."))
+    return ""
+
+
+def _may_be_email(text: str) -> bool:
+    """Whether it is a complete address, or none at all."""
+    with suppress(ValidationError):
+        validate_email(text or "nobody@example.com")
+        return True
+    return False
 
 
 def changed(lead: Lead, contact: Mapping[str, str]) -> list[str]:
@@ -121,13 +142,14 @@ class LeadCorrecting(_Mixin):
         form = CorrectionForm(request.POST, lead=lead, error=error)
         if not form.is_valid():
             return self._form(request, lead, form, error=error)
-        if not changed(lead, form.contact()) and AGAIN not in request.POST:
-            return self._form(request, lead, form, error=error, unchanged=True)
+        doubtful = doubt(lead, form.contact())
+        if doubtful and AGAIN not in request.POST:
+            return self._form(request, lead, form, error=error, doubtful=doubtful)
         self._correct(request, lead, form)
         return HttpResponseRedirect(_page(lead))
 
     def _form(
-        self, request: HttpRequest, lead: Lead, form: CorrectionForm, *, error: str, unchanged: bool = False
+        self, request: HttpRequest, lead: Lead, form: CorrectionForm, *, error: str, doubtful: str = ""
     ) -> HttpResponse:
         title = _("Correct a lead and send it again")
         context = {
@@ -143,7 +165,7 @@ class LeadCorrecting(_Mixin):
             "errors": form.errors,
             "possible": Lead.objects.filter(pk=lead.pk).correctable().exists(),
             "error": error,
-            "unchanged": unchanged,
+            "doubtful": doubtful,
             "again": AGAIN,
             "back": _page(lead),
         }

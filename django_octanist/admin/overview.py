@@ -22,6 +22,7 @@ from .formrows import TAGS, form_rows
 from .keycheck import check
 from .needs import needs
 from .panels import panels
+from .shown import second_shown
 from .standing import standings
 from .watched import Watched
 
@@ -82,7 +83,7 @@ def _shown(links: Links) -> dict[str, Any]:
     state = health.examine(read)
     shown = panels(read, standings=standings(state, now=now), links=links, now=now)
     return {
-        "taken_at": read.taken_at,
+        "taken_at": second_shown(read.taken_at, "TIME_FORMAT"),
         "age": age_shown(read.taken_at, now=now),
         "panels": shown,
         "open": OPEN,

@@ -26,7 +26,7 @@ else:
 
 @admin.register(DeliveryPause)
 class DeliveryPauseAdmin(Watched, _PauseAdmin):
-    """Accounts whose deliveries wait, and the way to let them go on before the next probe."""
+    """Accounts whose deliveries wait, and the way to let them go on before the next try."""
 
     class Media:
         css = {"all": ("octanist/admin.css",)}

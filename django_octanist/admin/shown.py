@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format, get_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+_WITH = {"P": "g:i:s a", "f": "g:i:s", "i": "i:s"}
+"""What a format writes a time with, and the same with seconds."""
+# A letter behind a backslash stands for itself.
+_WITHOUT, _HAS_SECONDS = re.compile(r"(?<!\\)[Pfi]"), re.compile(r"(?<!\\)s")
 
 
 def local(moment: datetime) -> datetime:
@@ -30,10 +36,12 @@ def time_shown(moment: datetime) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), second_shown(moment), shown)
 
 
-def second_shown(moment: datetime) -> str:
-    """Return the moment to the second."""
-    moment = local(moment)
-    return f"{date_format(moment, 'DATE_FORMAT')}, {moment:%H:%M:%S}"
+def second_shown(moment: datetime, name: str = "DATETIME_FORMAT") -> str:
+    """Return the moment to the second, else as the format ``name`` has it (``TIME_FORMAT``: without the day)."""
+    wanted = get_format(name)
+    if not _HAS_SECONDS.search(wanted):
+        wanted = _WITHOUT.sub(lambda found: _WITH[found[0]], wanted)
+    return date_format(local(moment), wanted)
 
 
 def until_shown(moment: datetime | None, *, now: datetime) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from ..masking import Sight
 from ..models import DeliveryAttempt, Lead
 from .errors import said
-from .shown import duration_shown, until_shown
+from .shown import duration_shown, second_shown, until_shown
 
 Outcome = DeliveryAttempt.Outcome
 
@@ -34,6 +34,11 @@ class Step:
     facts: tuple[tuple[str, str], ...] = ()
     message: str = field(default="", repr=False)
     """What Octanist or the network said."""
+
+    @property
+    def time(self) -> str:
+        """The moment to the second."""
+        return second_shown(self.moment) if self.moment else ""
 
 
 def steps(

@@ -24,8 +24,8 @@ class DeliveryPause(models.Model):
     reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices)
     since = models.DateTimeField(_("since"), default=timezone.now)
     # When one lead, the probe, may be sent to see whether it works again.
-    probe_at = models.DateTimeField(_("next probe"))
-    failures = models.PositiveIntegerField(_("failed probes"), default=0)
+    probe_at = models.DateTimeField(_("next try"))
+    failures = models.PositiveIntegerField(_("failed tries"), default=0)
     error = models.TextField(_("error"), blank=True)
     # A keyed hash of the API key that was in use: another key is worth trying at once.
     key_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
@@ -76,7 +76,7 @@ class BulkAction(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
+        return f"{self.get_kind_display()} {self.pk}"
 
 
 class AlertGroup(models.Model):

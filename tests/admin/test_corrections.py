@@ -65,6 +65,16 @@ class TestForm:
             "seen": "",
         }
 
+    @pytest.mark.parametrize(
+        ("email", "hint"), [("jo@example", "This is not a complete e-mail address."), ("jo@example.com", ""), ("", "")]
+    )
+    def test_an_address_that_is_none(self, admin_client: Client, lead: Lead, email: str, hint: str) -> None:
+        """Where Octanist named no field."""
+        DeliveryAttempt.objects.update(error="HTTP 400")
+        Lead.objects.update(email=email)
+        response = admin_client.get(url(lead))
+        assert response.context["form"].fields["email"].help_text == hint
+
     def test_a_refusal_is_said_once(self, admin_client: Client, lead: Lead) -> None:
         DeliveryAttempt.objects.update(error="Octanist refuses the lead's data: email: no address")
         text = admin_client.get(url(lead)).content.decode()
@@ -137,7 +147,7 @@ class TestCorrect:
         assert entry.get_change_message() == "Changed e-mail and note."
 
     def test_cleaned_as_captured(self, admin_client: Client, lead: Lead) -> None:
-        admin_client.post(url(lead), posted(lead, name="  Jo\x07\t  Doe ", note=" Roof\r\nleaks \x1b"))
+        admin_client.post(url(lead), posted(lead, name="  Jo\x07\t  Doe ", email="", note=" Roof\r\nleaks \x1b"))
         lead.refresh_from_db()
         assert (lead.name, lead.note) == ("Jo Doe", "Roof\nleaks")
 
@@ -168,6 +178,23 @@ class TestCorrect:
         lead.refresh_from_db()
         assert lead.status == S.PENDING
         assert LogEntry.objects.get().change_message == "Sent again."
+
+    @pytest.mark.parametrize("email", ["jo@example", "jo at example.com", "jo@@example.com", "@"])
+    def test_what_is_no_address_is_sent_after_a_hint(self, admin_client: Client, lead: Lead, email: str) -> None:
+        response = admin_client.post(url(lead), posted(lead, name="Joanna", email=email))
+        text = response.content.decode()
+        assert "This is not a complete e-mail address: Octanist is likely to refuse it." in text
+        assert 'value="Joanna"' in text
+        lead.refresh_from_db()
+        assert (lead.status, lead.name) == (S.INVALID, "Jo")
+        admin_client.post(url(lead), posted(lead, name="Joanna", email=email, again="yes"))
+        lead.refresh_from_db()
+        assert (lead.status, lead.email) == (S.PENDING, email)
+
+    def test_without_an_address_there_is_no_hint(self, admin_client: Client, lead: Lead) -> None:
+        admin_client.post(url(lead), posted(lead, email=""))
+        lead.refresh_from_db()
+        assert (lead.status, lead.email) == (S.PENDING, "")
 
     def test_a_form_that_lacks_a_part(self, admin_client: Client, lead: Lead) -> None:
         assert admin_client.post(url(lead), {"email": "jo@example.com"}).status_code == 200

@@ -21,6 +21,7 @@ from django.utils.html import escape
 import django_octanist
 from django_octanist import figures as figures_module
 from django_octanist.admin import keycheck
+from django_octanist.admin.shown import second_shown
 from django_octanist.figures import Figures
 from django_octanist.figures.shapes import SPANS
 from django_octanist.models import DeliveryAttempt, DeliveryPause, Lead
@@ -200,7 +201,7 @@ class TestFigures:
 
     def test_their_age(self, admin_client: Client, show: Show) -> None:
         shown = show(taken_at=timezone.now() - timedelta(seconds=40))
-        at = timezone.localtime(shown.taken_at).strftime("%H:%M:%S")
+        at = second_shown(shown.taken_at, "TIME_FORMAT")
         assert re.search(rf"Counted {at}, 4\d seconds ago; counted anew at most once a minute\.", text_of(admin_client))
 
     def test_what_failed_needs_a_look(self, admin_client: Client, show: Show) -> None:

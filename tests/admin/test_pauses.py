@@ -70,7 +70,7 @@ class TestPauses:
         """On a phone, where a row is a block of lines."""
         self.pause()
         text = " ".join(strip_tags(admin_client.get(self.LIST).content.decode()).split())
-        for shown in ("Account: default", "Reason: API key refused", "Failed probes: 0", "Error: HTTP 401"):
+        for shown in ("Account: default", "Reason: API key refused", "Failed tries: 0", "Error: HTTP 401"):
             assert shown in text
 
     def test_it_needs_its_permission(self, client: Client) -> None:

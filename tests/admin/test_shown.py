@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 from django.utils import translation
 
-from django_octanist.admin.shown import duration_shown, moment_shown, until_shown
+from django_octanist.admin.shown import duration_shown, moment_shown, second_shown, until_shown
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 
@@ -60,3 +60,25 @@ def test_moments_with_and_without_time_zones() -> None:
         assert "1 p.m." in moment_shown(NOW)
     with override_settings(USE_TZ=False):
         assert "noon" in moment_shown(NOW.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Nov. 23, 2026, 3:04:05 p.m."),
+        ("en-gb", "23 Nov 2026, 3:04:05 p.m."),
+        ("nl", "23 november 2026 15:04:05"),
+        ("de", "23. November 2026 15:04:05"),
+        ("fr", "23 novembre 2026 15:04:05"),
+        # Letters that stand for themselves.
+        ("pt-br", "23 de Novembro de 2026 às 15:04:05"),
+    ],
+)
+def test_seconds_as_the_language_writes_times(language: str, words: str) -> None:
+    with override_settings(TIME_ZONE="UTC"), translation.override(language):
+        assert second_shown(NOW.replace(hour=15, minute=4, second=5)) == words
+
+
+def test_a_format_that_has_seconds_already() -> None:
+    with override_settings(TIME_ZONE="UTC"), translation.override("en"):
+        assert second_shown(NOW, "H:i:s") == "12:00:00"
