@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -35,7 +35,7 @@ NOTHING_AGREED = dict.fromkeys(CONSENT, False)
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What the sandbox must have got of one submission; ``contact`` tells its lead from all others."""
+    """What the sandbox must have got of one lead; ``contact`` tells it from all others."""
 
     form: str
     contact: str
@@ -44,6 +44,10 @@ class Expected:
     gclid: str = ""
     consent: Mapping[str, bool] = field(default_factory=lambda: NOTHING_AGREED)
     custom: Mapping[str, Any] = field(default_factory=dict)
+
+
+Submission = Callable[[str], list[Expected]]
+"""Submits a form of the site at this address, and returns the leads that it must become."""
 
 
 class Visitor:
@@ -131,15 +135,18 @@ class _ChangeList(HTMLParser):
             self.rows[-1][self._column] += data.strip()
 
 
-def run(
-    servers: Servers, *, seconds: float = WAIT_SECONDS, submissions: Iterable[Callable[[str], Expected]] | None = None
-) -> int:
+def run(servers: Servers, *, seconds: float = WAIT_SECONDS, submissions: Sequence[Submission] | None = None) -> int:
     """Submit every form, wait until all is delivered, print what arrived. Return 0, or 1 where something is amiss."""
     if servers.sandbox is None:
         raise DemoError("There is no sandbox to look into.")
     try:
-        expected = [send(servers.site.url) for send in submissions or SUBMISSIONS]
-        print(f"Submitted {len(expected)} forms. One is refused at first, and is sent again in about 30 s.", flush=True)
+        submissions = submissions or SUBMISSIONS
+        expected = [lead for send in submissions for lead in send(servers.site.url)]
+        print(
+            f"Submitted {len(submissions)} forms, which make {len(expected)} leads."
+            " One is refused at first, and is sent again in about 30 s.",
+            flush=True,
+        )
         admin = Admin(servers.site.url)
         admin.log_in()
         statuses = wait_until(admin, {item.contact: DELIVERED for item in expected}, seconds=seconds)
@@ -154,7 +161,7 @@ def run(
     return 0
 
 
-def send_contact(site_url: str) -> Expected:
+def send_contact(site_url: str) -> list[Expected]:
     sid, email = str(uuid.uuid4()), f"contact-{secrets.token_hex(4)}@home.example"
     data = {
         "first_name": "Rosa",
@@ -165,36 +172,82 @@ def send_contact(site_url: str) -> Expected:
         "octa_sid": sid,
     }
     Visitor(site_url).submit_form("/contact/", data)
-    return Expected(
-        form="contact",
-        contact=email,
-        story="with a pixel session",
-        session_id=sid,
-        custom={"form": "contact", "topic": "repair"},
-    )
+    return [
+        Expected(
+            form="contact",
+            contact=email,
+            story="with a pixel session",
+            session_id=sid,
+            custom={"form": "contact", "topic": "repair"},
+        )
+    ]
 
 
-def send_call_back(site_url: str) -> Expected:
+def send_storm_damage(site_url: str) -> list[Expected]:
+    sid, email = str(uuid.uuid4()), f"storm-{secrets.token_hex(4)}@home.example"
+    data = {
+        "name": "Gwen Ashworth",
+        "phone": "0113 496 0158",
+        "email": email,
+        "address": "14, LS21 1AA",
+        "damage": "slates",
+        "message": "A row of slates hangs over the gutter.",
+        "octa_sid": sid,
+    }
+    Visitor(site_url).submit_form("/storm-damage/", data)
+    custom = {"form": "storm-damage", "damage": "Slates or tiles have come off", "address": "14, LS21 1AA"}
+    story = "a registered model, with a pixel session"
+    return [Expected(form="storm-damage", contact=email, story=story, session_id=sid, custom=custom)]
+
+
+def send_open_day(site_url: str) -> list[Expected]:
+    sid, family = str(uuid.uuid4()), secrets.token_hex(4)
+    guests = {"Wim de Groot": f"wim-{family}@home.example", "Hanna de Groot": f"hanna-{family}@home.example"}
+    Visitor(site_url).submit_form("/open-day/", {**guests_data(guests), "octa_sid": sid})
+    return [
+        Expected(
+            form="open-day",
+            contact=email,
+            story="two guests in a formset, with a pixel session",
+            session_id=sid,
+            custom={"form": "open-day"},
+        )
+        for email in guests.values()
+    ]
+
+
+def guests_data(guests: Mapping[str, str]) -> dict[str, str]:
+    """Return what a browser posts where ``guests``, name to e-mail, are put on the list of the open day."""
+    data = {"guest-TOTAL_FORMS": "4", "guest-INITIAL_FORMS": "0"}
+    rows = [*guests.items(), *[("", "")] * (4 - len(guests))]
+    for index, (name, email) in enumerate(rows):
+        data |= {f"guest-{index}-name": name, f"guest-{index}-email": email}
+    return data
+
+
+def send_call_back(site_url: str) -> list[Expected]:
     phone, gclid = f"0113 496 0{secrets.randbelow(1000):03}", f"Demo-{secrets.token_hex(6)}"
     data = {"name": "Tom Baxter", "phone": phone, "best_time": "morning", **CONSENT}
     Visitor(site_url).submit_form("/call-back/", data, page=f"/?gclid={gclid}", json=True)
-    return Expected(
-        form="call-back",
-        contact=phone,
-        story="with a click ID and consent, as JSON",
-        gclid=gclid,
-        consent=AGREED,
-        custom={"form": "call-back", "best_time": "morning"},
-    )
+    return [
+        Expected(
+            form="call-back",
+            contact=phone,
+            story="with a click ID and consent, as JSON",
+            gclid=gclid,
+            consent=AGREED,
+            custom={"form": "call-back", "best_time": "morning"},
+        )
+    ]
 
 
-def send_newsletter(site_url: str) -> Expected:
+def send_newsletter(site_url: str) -> list[Expected]:
     email = f"letter-{secrets.token_hex(4)}@home.example"
     Visitor(site_url).submit_form("/newsletter/", {"email": email}, page="/")
-    return Expected(form="newsletter", contact=email, story="with nothing", custom={"form": "newsletter"})
+    return [Expected(form="newsletter", contact=email, story="with nothing", custom={"form": "newsletter"})]
 
 
-def send_quote(site_url: str, *, domain: str = "down.example") -> Expected:
+def send_quote(site_url: str, *, domain: str = "down.example") -> list[Expected]:
     email = f"quote-{secrets.token_hex(4)}@{domain}"
     data = {
         "full_name": "Ines Moreau",
@@ -205,47 +258,60 @@ def send_quote(site_url: str, *, domain: str = "down.example") -> Expected:
         "message": "The loft is damp on the north side.",
     }
     Visitor(site_url).submit_form("/quote/", data, files={"photo": ("north side.png", PHOTO, "image/png")})
-    return Expected(
-        form="quote",
-        contact=email,
-        story="refused at first, with a photo",
-        custom={"form": "quote", "roof_type": "slate", "area": 84, "photo": "north side.png"},
-    )
+    return [
+        Expected(
+            form="quote",
+            contact=email,
+            story="refused at first, with a photo",
+            custom={"form": "quote", "roof_type": "slate", "area": 84, "photo": "north side.png"},
+        )
+    ]
 
 
-def send_roof_check(site_url: str) -> Expected:
+def send_roof_check(site_url: str) -> list[Expected]:
     email, gclid = f"page-{secrets.token_hex(4)}@home.example", f"Demo-{secrets.token_hex(6)}"
     path = "/pages/roof-check/"
     data = {"your_name": "Priya Nair", "e_mail": email, "what_worries_you": "Moss on the north side."}
     answer = Visitor(site_url).submit(path, data, page=f"{path}?gclid={gclid}")
     if "<h1>Thank you</h1>" not in answer.text:
         raise DemoError(f"The form at {path} was not accepted: {answer.text[:300]}")
-    return Expected(
-        form="roof-check",
-        contact=email,
-        story="a page of Wagtail, with a click ID",
-        gclid=gclid,
-        custom={"form": "roof-check", "page_title": "Book a roof check"},
-    )
+    return [
+        Expected(
+            form="roof-check",
+            contact=email,
+            story="a page of Wagtail, with a click ID",
+            gclid=gclid,
+            custom={"form": "roof-check", "page_title": "Book a roof check"},
+        )
+    ]
 
 
-def send_estimate(site_url: str) -> Expected:
+def send_estimate(site_url: str) -> list[Expected]:
     sid, email = str(uuid.uuid4()), f"api-{secrets.token_hex(4)}@home.example"
     visitor = Visitor(site_url)
     visitor.http.headers["X-Octanist-Session-ID"] = sid
     visitor.submit_form("/api/estimate/", {"email": email, "area": "84"}, page="/contact/", json=True)
-    return Expected(
-        form="estimate",
-        contact=email,
-        story="the API, with a pixel session",
-        session_id=sid,
-        custom={"form": "estimate", "area": 84},
-    )
+    return [
+        Expected(
+            form="estimate",
+            contact=email,
+            story="the API, with a pixel session",
+            session_id=sid,
+            custom={"form": "estimate", "area": 84},
+        )
+    ]
 
 
-EXTRA_SUBMISSIONS: tuple[Callable[[str], Expected], ...] = (send_roof_check, send_estimate)
+EXTRA_SUBMISSIONS: tuple[Submission, ...] = (send_roof_check, send_estimate)
 """Of the settings with Wagtail and Django REST framework."""
-SUBMISSIONS: tuple[Callable[[str], Expected], ...] = (send_quote, send_contact, send_call_back, send_newsletter)
+SUBMISSIONS: tuple[Submission, ...] = (
+    send_quote,
+    send_contact,
+    send_storm_damage,
+    send_open_day,
+    send_call_back,
+    send_newsletter,
+)
 
 
 def wait_until(admin: Admin, wanted: Mapping[str, str], *, seconds: float) -> dict[str, str]:
@@ -275,7 +341,7 @@ def leads_of(contact: str, received: Iterable[Mapping[str, Any]]) -> list[Mappin
 def problems(
     expected: Expected, *, statuses: Mapping[str, str], received: Iterable[Mapping[str, Any]]
 ) -> Iterable[str]:
-    """Yield what is wrong with one submission: what was expected, and what came."""
+    """Yield what is wrong with one lead: what was expected, and what came."""
     name = f"- {expected.form} ({expected.contact})"
     status = statuses.get(expected.contact)
     if status != DELIVERED:
@@ -297,7 +363,7 @@ def problems(
 
 
 def table(expected: Iterable[Expected], *, statuses: Mapping[str, str], received: Iterable[Mapping[str, Any]]) -> str:
-    """Return what arrived, a line per submission."""
+    """Return what arrived, a line per lead."""
     received = list(received)
     rows = [("form", "contact", "sent", "admin says", "at Octanist", "joined by", "consent")]
     for item in expected:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
 from django.utils import timezone
 
-from django_octanist.forms import OctanistFormMixin
+from django_octanist.forms import OctanistFormMixin, OctanistFormSetMixin
 
-from .models import QuoteRequest
+from .models import QuoteRequest, StormReport
 
 phone_number = RegexValidator(
     r"^\+?[\d\s()./-]{7,25}$", "Please give a phone number that we can dial, such as 0113 496 0142."
@@ -74,6 +75,21 @@ class QuoteForm(OctanistFormMixin, forms.ModelForm):
         return date
 
 
+class StormReportForm(forms.ModelForm):
+    """Knows nothing of Octanist: its model is registered."""
+
+    phone = phone_field()
+
+    class Meta:
+        model = StormReport
+        fields = ["name", "phone", "email", "address", "damage", "message"]
+        widgets = {
+            "name": forms.TextInput(attrs={"autocomplete": "name"}),
+            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
+            "message": forms.Textarea(attrs={"rows": 4}),
+        }
+
+
 class CallBackForm(OctanistFormMixin, forms.Form):
     octanist_form = "call-back"
 
@@ -91,3 +107,35 @@ class CallBackForm(OctanistFormMixin, forms.Form):
 
 class NewsletterForm(forms.Form):
     email = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+
+class GuestForm(OctanistFormMixin, forms.Form):
+    octanist_form = "open-day"
+
+    name = forms.CharField(max_length=150)
+    email = forms.EmailField(label="E-mail")
+
+
+class BaseGuestFormSet(OctanistFormSetMixin, forms.BaseFormSet):
+    """The visitor, and whom they bring along. Each is a lead of the visitor's session."""
+
+    def add_fields(self, form: GuestForm, index: int | None) -> None:
+        super().add_fields(form, index)
+        if index == 0:
+            # A formset says of no form that it is required. And only the visitor's own name is known to the browser.
+            form.use_required_attribute = True
+            for name in ("name", "email"):
+                form.fields[name].widget.attrs["autocomplete"] = name
+
+
+MAX_GUESTS = 4
+
+GuestFormSet: Any = forms.formset_factory(
+    GuestForm,
+    formset=BaseGuestFormSet,
+    min_num=1,
+    extra=MAX_GUESTS - 1,
+    max_num=MAX_GUESTS,
+    absolute_max=MAX_GUESTS,
+    validate_max=True,
+)

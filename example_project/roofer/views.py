@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.messages.views import SuccessMessageMixin
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.utils.text import get_text_list
 from django.views.decorators.http import require_POST
 from django.views.generic import CreateView, FormView, TemplateView
 
 from django_octanist.capture import capture_lead
 from django_octanist.views import OctanistFormViewMixin
 
-from .forms import CallBackForm, ContactForm, NewsletterForm, QuoteForm
+from .forms import CallBackForm, ContactForm, GuestFormSet, NewsletterForm, QuoteForm, StormReportForm
 
 CALL_BACK_SENT = "Thank you, {name}. We will ring you on {phone}."
 
@@ -48,6 +50,26 @@ class QuoteView(OctanistFormViewMixin, CreateView):
     def form_valid(self, form: QuoteForm) -> HttpResponse:
         messages.success(self.request, f"Thank you, {form.cleaned_data['full_name']}. We have your request.")
         return super().form_valid(form)
+
+
+class StormDamageView(SuccessMessageMixin, CreateView):
+    """Nothing of Octanist here: the row that this saves is the lead, with the session that the form brought."""
+
+    form_class = StormReportForm
+    template_name = "roofer/storm_damage.html"
+    success_url = reverse_lazy("thanks", args=["storm-damage"])
+    success_message = "Thank you, %(name)s. The storm line will ring you on %(phone)s."
+
+
+def open_day(request: HttpRequest) -> HttpResponse:
+    """Take one to four guests at once; each of them is a lead."""
+    guests = GuestFormSet(request.POST or None, prefix="guest")
+    if not guests.is_valid():
+        return render(request, "roofer/open_day.html", {"guests": guests})
+    guests.capture_lead(request)
+    names = [guest["name"] for guest in guests.cleaned_data if guest]
+    messages.success(request, f"You are on the list: {get_text_list(names, 'and')}.")
+    return redirect("thanks", "open-day")
 
 
 def newsletter(request: HttpRequest) -> HttpResponse:
@@ -109,6 +131,21 @@ class ThanksView(TemplateView):
                 "We look at your roof from the street and from above, and ring you to fix a time.",
                 "Dan or Aisha comes by, looks at the loft as well, and takes photos.",
                 "Within two working days you have a fixed price in writing.",
+            ],
+        ),
+        "storm-damage": (
+            "Report received",
+            [
+                "We ring you within half an hour, day and night, and tell you when we are there.",
+                "We make the roof safe within four hours, with a tarpaulin if the slates have to wait.",
+                "You get the photos and a report that your insurer accepts.",
+            ],
+        ),
+        "open-day": (
+            "See you at the yard",
+            [
+                "A week before, each of you gets an e-mail with the way and the programme.",
+                "Come in shoes that may get dusty. There is tea, and there are helmets in all sizes.",
             ],
         ),
         "newsletter": (

@@ -26,7 +26,7 @@ ARGUMENTS = [
 ]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-PAGES = ["/", "/contact/", "/quote/", "/newsletter/", "/privacy/", "/thanks/quote/"]
+PAGES = ["/", "/contact/", "/quote/", "/storm-damage/", "/open-day/", "/newsletter/", "/privacy/", "/thanks/quote/"]
 ALL_GRANTED = {"ad_storage": True, "ad_user_data": True, "ad_personalization": True, "analytics_storage": True}
 
 pytestmark = [
@@ -303,6 +303,35 @@ def test_a_quote_with_a_photo(page, example: Example):
     lead = example.arrived(email)
 
     assert (lead["session_id"], lead["custom"]["photo"]) == (session, "roof.png")
+
+
+def test_a_storm_report_has_the_session_though_its_form_knows_nothing_of_it(page, example: Example):
+    page.goto("/storm-damage/")
+    session = session_id(page)
+    email = f"{secrets.token_hex(4)}@home.example"
+    page.get_by_label("Your name").fill("Gwen Ashworth")
+    page.get_by_label("Phone").fill("0113 496 0158")
+    page.get_by_label("E-mail optional").fill(email)
+    page.get_by_label("Where is the roof?").fill("14, LS21 1AA")
+    page.get_by_label("What happened?").select_option("water")
+    page.get_by_role("button", name="Report the damage").click()
+    playwright.expect(page.get_by_role("heading", name="Report received")).to_be_visible()
+
+    assert example.arrived(email)["session_id"] == session
+
+
+def test_two_guests_of_the_open_day_share_the_session(page, example: Example):
+    page.goto("/open-day/")
+    session = session_id(page)
+    guests = {"You": f"{secrets.token_hex(4)}@home.example", "Guest 2 optional": f"{secrets.token_hex(4)}@home.example"}
+    for group, email in guests.items():
+        guest = page.get_by_role("group", name=group, exact=True)
+        guest.get_by_label("Name").fill(group)
+        guest.get_by_label("E-mail").fill(email)
+    page.get_by_role("button", name="Put us on the list").click()
+    playwright.expect(page.get_by_role("heading", name="See you at the yard")).to_be_visible()
+
+    assert [example.arrived(email)["session_id"] for email in guests.values()] == [session] * 2
 
 
 class TestConsent:

@@ -13,11 +13,11 @@ import pytest
 
 from .conftest import Example
 
-PAGES = ["/", "/contact/", "/quote/", "/newsletter/", "/privacy/"]
+PAGES = ["/", "/contact/", "/quote/", "/storm-damage/", "/open-day/", "/newsletter/", "/privacy/"]
 ACCEPTED = "ads:1.statistics:1"
 NECESSARY = "ads:0.statistics:0"
 PANEL = re.compile(r'<details class="visit">.*?</details>', re.DOTALL)
-THANKS = [f"/thanks/{form}/" for form in ("contact", "quote", "newsletter", "call-back")]
+THANKS = [f"/thanks/{form}/" for form in ("contact", "quote", "storm-damage", "open-day", "newsletter", "call-back")]
 
 
 def contact_data(**data: str) -> dict[str, str]:
@@ -31,23 +31,40 @@ def contact_data(**data: str) -> dict[str, str]:
     }
 
 
+def storm_data(**data: str) -> dict[str, str]:
+    return {
+        "name": "Gwen Ashworth",
+        "phone": "0113 496 0158",
+        "email": f"{secrets.token_hex(4)}@home.example",
+        "address": "14, LS21 1AA",
+        "damage": "water",
+        "message": "It drips on the stairs.",
+        **data,
+    }
+
+
 @pytest.mark.parametrize(
     "send",
     [
         demo_check.send_contact,
+        demo_check.send_storm_damage,
+        demo_check.send_open_day,
         demo_check.send_call_back,
         demo_check.send_newsletter,
         partial(demo_check.send_quote, domain="home.example"),
     ],
-    ids=["contact", "call-back", "newsletter", "quote"],
+    ids=["contact", "storm-damage", "open-day", "call-back", "newsletter", "quote"],
 )
 def test_every_form_is_delivered(example: Example, send):
     expected = send(example.site_url)
 
-    example.wait_until(expected.contact)
+    for lead in expected:
+        example.wait_until(lead.contact)
 
-    received = demo_check.leads_at(example.sandbox)
-    assert list(demo_check.problems(expected, statuses=example.admin.statuses(), received=received)) == []
+    received, statuses = demo_check.leads_at(example.sandbox), example.admin.statuses()
+    assert [list(demo_check.problems(lead, statuses=statuses, received=received)) for lead in expected] == [
+        [] for _lead in expected
+    ]
 
 
 def test_two_name_fields_are_one_name_and_the_message_is_the_note(example: Example):
@@ -102,6 +119,8 @@ def test_the_call_back_form_works_without_scripts(example: Example):
     [
         ("/contact/", {"email": "nobody"}),
         ("/quote/", {"preferred_date": "2020-01-01"}),
+        ("/storm-damage/", storm_data(phone="soon")),
+        ("/open-day/", demo_check.guests_data({"Rosa": "rosa@home.example", "Tom": ""})),
         ("/newsletter/", {"email": "nobody"}),
         ("/call-back/", {"phone": "soon"}),
     ],
@@ -114,6 +133,72 @@ def test_an_invalid_form_says_what_is_wrong_and_makes_no_lead(example: Example, 
     assert 'class="errorlist"' in answer.text
     assert "Nothing was sent yet." in answer.text
     assert len(example.admin.leads()) == before
+
+
+class TestStormDamage:
+    """A registered model: neither its form nor its view knows of Octanist."""
+
+    def test_the_row_is_the_lead(self, example: Example):
+        data = storm_data(**demo_check.CONSENT)
+        example.visitor().submit_form("/storm-damage/", data, page="/storm-damage/?gclid=Click-1")
+
+        lead = example.arrived(data["email"])
+
+        assert (lead["fields"]["name"], lead["fields"]["phone"]) == ("Gwen Ashworth", "0113 496 0158")
+        assert (lead["fields"]["note"], lead["fields"]["path"]) == ("It drips on the stairs.", "/storm-damage/")
+        assert (lead["attribution"]["gclid"], lead["consent"]) == ("Click-1", demo_check.AGREED)
+        assert data["address"] in example.admin.read("/admin/roofer/stormreport/")
+
+    def test_what_the_storm_line_takes_by_phone_is_a_lead_but_not_of_the_offices_own_visit(self, example: Example):
+        data = storm_data(octa_sid="Session-1")
+        example.staff().submit("/admin/roofer/stormreport/add/", data, page="/admin/roofer/stormreport/add/?gclid=C-1")
+
+        lead = example.arrived(data["email"])
+
+        assert lead["custom"]["damage"] == "Water is coming in"
+        assert (lead["session_id"], lead["attribution"].get("gclid", "")) == ("", "")
+
+
+class TestOpenDay:
+    """A formset: each form that was filled in is a lead."""
+
+    def test_the_visitor_may_come_alone(self, example: Example):
+        email, before = f"{secrets.token_hex(4)}@home.example", len(example.admin.leads())
+        answer = example.visitor().submit("/open-day/", demo_check.guests_data({"Rosa": email}))
+
+        assert "You are on the list: Rosa." in answer.text
+        assert example.arrived(email)["fields"]["name"] == "Rosa"
+        assert len(example.admin.leads()) == before + 1
+
+    def test_everybody_is_on_the_list(self, example: Example):
+        guests = {name: f"{secrets.token_hex(4)}@home.example" for name in ("Rosa", "Tom", "Ines", "Gwen")}
+        answer = example.visitor().submit("/open-day/", demo_check.guests_data(guests))
+
+        assert "You are on the list: Rosa, Tom, Ines and Gwen." in answer.text
+        assert [example.arrived(email)["fields"]["name"] for email in guests.values()] == [*guests]
+
+    @pytest.mark.parametrize(
+        ("guests", "said"),
+        [
+            ({}, "the 2 marked fields"),
+            ({"Rosa": "rosa@home.example", "Tom": "nobody"}, "the marked field"),
+            ({"Rosa": "nobody", "Tom": ""}, "the 2 marked fields"),
+        ],
+        ids=["nobody", "one", "two"],
+    )
+    def test_the_errors_of_all_guests_are_counted(self, example: Example, guests: dict[str, str], said: str):
+        answer = example.visitor().submit("/open-day/", demo_check.guests_data(guests))
+
+        assert f"Please look at {said} below." in answer.text
+
+    def test_only_the_visitor_has_to_be_there(self, example: Example):
+        page = example.visitor().read("/open-day/")
+
+        inputs = re.findall(r'<input type="(?:text|email)" name="(guest-[^"]+)"([^>]*)>', page)
+
+        assert len(inputs) == 8
+        assert [name for name, rest in inputs if " required" in rest] == ["guest-0-name", "guest-0-email"]
+        assert re.findall(r' autocomplete="(\w+)"', " ".join(rest for _name, rest in inputs)) == ["name", "email"]
 
 
 class TestRemembering:
