@@ -62,8 +62,9 @@ def _of_finished(lead: Lead) -> Advice:
             next=_("See in the last attempt what was refused, correct the contact, and send it again."),
         )
     if lead.status == Status.CANCELLED:
+        lost = _("An operator stopped it, and the answer to an attempt was lost: Octanist may have it.")
         return Advice(
-            state=_("An operator stopped it before it was delivered."),
+            state=lost if lead.uncertain else _("An operator stopped it before it was delivered."),
             next=_("If it should be delivered after all, send it again."),
         )
     return _of_failed(lead)

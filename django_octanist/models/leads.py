@@ -95,10 +95,16 @@ class LeadQuerySet(models.QuerySet["Lead"]):
     def cancel(self) -> int:
         """Stop cancellable leads for good (they can be replayed). Return how many.
 
-        Who sends the same again is not told that it is there already.
+        Who sends the same again is not told that it is there already. A lead whose lease ran out may be at Octanist.
         """
-        stopped = {"status": Lead.Status.CANCELLED, "next_attempt_at": None, "lease": None, "dedupe_key": None}
-        return self.cancellable().update(**stopped)
+        # MySQL assigns from left to right: first what depends on the others.
+        return self.cancellable().update(
+            uncertain=Case(When(lease__isnull=False, then=Value(True)), default=F("uncertain")),
+            status=Lead.Status.CANCELLED,
+            next_attempt_at=None,
+            lease=None,
+            dedupe_key=None,
+        )
 
     def erase(self) -> int:
         """Remove what erasable leads and their attempts say of a person, for good. Return how many.

@@ -139,7 +139,18 @@ def test_cancel_and_replay() -> None:
     assert being_sent.status == Status.PENDING
     assert Lead.objects.filter(pk=lead.pk).replay() == 1
     lead.refresh_from_db()
-    assert lead.status == Status.PENDING
+    assert (lead.status, lead.uncertain) == (Status.PENDING, False)
+
+
+def test_a_lead_cancelled_after_its_worker_died_is_looked_up_before_it_is_sent_again() -> None:
+    """Octanist may have it: who sent it did not live to say so."""
+    lead = make_lead(lease=uuid.uuid4(), next_attempt_at=timezone.now() - timedelta(minutes=5))
+    assert Lead.objects.cancel() == 1
+    lead.refresh_from_db()
+    assert (lead.status, lead.lease, lead.uncertain) == (Status.CANCELLED, None, True)
+    assert Lead.objects.replay() == 1
+    assert UNCERTAIN_SECONDS - 2 <= seconds_until_due(lead)
+    assert lead.uncertain
 
 
 def test_erase_keeps_what_is_counted_and_nothing_of_the_person() -> None:
