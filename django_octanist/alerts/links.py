@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.urls import NoReverseMatch, reverse
 
 from ..conf import conf
-from ..exceptions import describe
+from ..exceptions import OctanistConfigurationError, describe
 
 logger = logging.getLogger("django_octanist")
 
@@ -34,7 +34,11 @@ def to_overview() -> str:
 
 
 def _whole(path: str) -> str:
-    base = conf.admin_url
+    try:
+        base = conf.admin_url
+    except OctanistConfigurationError as error:
+        logger.error("Octanist: an alert goes with a path alone: %s", error)
+        return path
     # Where the admin is here may be another path than where people come in: a proxy's prefix, another URLconf.
     return base + path.removeprefix(_path("index")) if base else path
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
 from django.db import router
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 
 from .. import clock
 from ..figures.progress import catching_up
-from ..models import AlertGroup, DeliveryPause, Lead
+from ..models import AlertGroup, DeliveryAttempt, DeliveryPause, Lead
 from . import groups, mailing, texts
 from .groups import OVERDUE
 
@@ -30,6 +30,8 @@ class Waiting(NamedTuple):
     oldest: datetime
     attempts: int
     """Of the lead that was tried most."""
+    leases: int
+    """How many somebody took to send, and has not settled."""
 
 
 def tell(told: list[AlertGroup]) -> None:
@@ -41,9 +43,10 @@ def tell(told: list[AlertGroup]) -> None:
     if not told and not Lead.objects.using(database).waiting().exists():
         return
     now = clock.now(using=database)
-    found = {waiting.account: waiting for waiting in _found(now=now)}
-    rows = DeliveryPause.objects.using(database).filter(account__in=found)
-    reasons = dict(rows.values_list("account", "reason"))
+    pauses = list(DeliveryPause.objects.using(database).all())
+    long_paused = [pause.account for pause in pauses if pause.since <= now - AFTER]
+    found = {waiting.account: waiting for waiting in _found(now=now, long_paused=long_paused)}
+    reasons = {pause.account: pause.reason for pause in pauses}
     for account, waiting in found.items():
         if not _passes(waiting, reason=reasons.get(account), now=now):
             _tell(waiting, reason=reasons.get(account), now=now)
@@ -52,16 +55,20 @@ def tell(told: list[AlertGroup]) -> None:
         groups.end(over, now=now)
 
 
-def _found(*, now: datetime) -> Iterator[Waiting]:
-    """Leads captured an hour ago that are due since then, or were tried in vain.
+def _found(*, now: datetime, long_paused: Collection[str]) -> Iterator[Waiting]:
+    """Leads captured an hour ago that are due since then, or were tried in vain; all of accounts ``long_paused``.
 
-    Not those that somebody has just sent again: their time has only come.
+    Not those that somebody has just sent again: their time has only come. A probe moves the time of its lead and costs
+    it no attempt, and so does who takes a lead and ends before it is settled.
     """
     leads = Lead.objects.using(router.db_for_write(Lead)).waiting().filter(created_at__lte=now - AFTER)
-    leads = leads.filter(Q(next_attempt_at__lte=now - AFTER) | Q(attempts__gt=0))
-    by_account = leads.values_list("account").annotate(Count("pk"), Min("created_at"), Max("attempts"))
-    for account, number, oldest, attempts in by_account:
-        yield Waiting(account, number, oldest, attempts)
+    untold = ~Exists(DeliveryAttempt.objects.filter(lead=OuterRef("pk")))
+    dropped = Q(attempts=0, uncertain=True, lease__isnull=False) & untold
+    tried = Q(next_attempt_at__lte=now - AFTER) | Q(attempts__gt=0) | dropped
+    leads = leads.filter(tried | Q(account__in=long_paused))
+    by_account = leads.order_by().values_list("account")
+    for row in by_account.annotate(Count("pk"), Min("created_at"), Max("attempts"), Count("lease")):
+        yield Waiting(*row)
 
 
 def _passes(waiting: Waiting, *, reason: str | None, now: datetime) -> bool:
@@ -74,14 +81,14 @@ def _passes(waiting: Waiting, *, reason: str | None, now: datetime) -> bool:
 def _tell(waiting: Waiting, *, reason: str | None, now: datetime) -> None:
     telling = groups.claim(OVERDUE, waiting.account, interval=AGAIN)
     if telling is not None:
-        account, number, oldest, attempts = waiting
         compose = partial(
             texts.leads_wait,
-            account,
-            number=number,
-            oldest=oldest,
+            waiting.account,
+            number=waiting.number,
+            oldest=waiting.oldest,
             now=now,
             reason=reason,
-            are_tried=bool(attempts),
+            are_tried=bool(waiting.attempts),
+            are_taken=bool(waiting.leases),
         )
         mailing.post(compose, telling=telling)

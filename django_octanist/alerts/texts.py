@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..conf import conf, key_setting
+from ..exceptions import OctanistConfigurationError
 from ..models import DeliveryPause, Lead
 from . import links
 
@@ -94,11 +95,19 @@ def _failed_since(number: int) -> str:
 
 
 def leads_wait(
-    account: str, *, number: int, oldest: datetime, now: datetime, reason: str | None, are_tried: bool
+    account: str,
+    *,
+    number: int,
+    oldest: datetime,
+    now: datetime,
+    reason: str | None,
+    are_tried: bool,
+    are_taken: bool = False,
 ) -> Text:
     """Return what is said of ``number`` leads that wait for more than an hour, the first since ``oldest``.
 
-    ``reason`` is that of the account's pause (``DeliveryPause.Reason``); ``are_tried``: somebody tried to send them.
+    ``reason`` is that of the account's pause (``DeliveryPause.Reason``); ``are_tried``: somebody tried to send them;
+    ``are_taken``: somebody took some of them to send.
     """
     subject = ngettext(
         "%(number)s lead of the account %(account)s has waited for more than an hour",
@@ -111,21 +120,25 @@ def leads_wait(
         "age": timesince(oldest, now).replace("\xa0", " "),
     }
     lost = _("Nothing is lost.")
-    body = f"{subject}. {age} {_why(account, reason=reason, are_tried=are_tried)} {lost}"
+    body = f"{subject}. {age} {_why(account, reason=reason, are_tried=are_tried, are_taken=are_taken)} {lost}"
     return Text(subject, body, links.to_leads(status=Lead.Status.PENDING, account=account))
 
 
-def _why(account: str, *, reason: str | None, are_tried: bool) -> str:
+def _why(account: str, *, reason: str | None, are_tried: bool, are_taken: bool) -> str:
     if reason is not None:
         label = DeliveryPause.Reason(reason).label
         return _("Deliveries of the account are paused: %(reason)s.") % {"reason": label}
-    if not conf.api_key(account):
-        return _("The account has no API key: set %(setting)s.") % {"setting": key_setting(account)}
+    try:
+        if not conf.api_key(account):
+            return _("The account has no API key: set %(setting)s.") % {"setting": key_setting(account)}
+        dispatch = conf.dispatch
+    except OctanistConfigurationError as error:
+        return _("A setting is wrong: %(problem)s") % {"problem": error}
     if are_tried:
         return _("Why, and when each is tried again, is on their pages.")
-    return _("Nobody has tried to send them. Who delivers? OCTANIST_DISPATCH is %(dispatch)s.") % {
-        "dispatch": conf.dispatch
-    }
+    if are_taken:
+        return _("Whoever took them to send them ended before it was done: look at the log of what delivers.")
+    return _("Nobody has tried to send them. Who delivers? OCTANIST_DISPATCH is %(dispatch)s.") % {"dispatch": dispatch}
 
 
 def paused(account: str, reason: DeliveryPause.Reason) -> Text:

@@ -72,6 +72,13 @@ def test_no_page_to_lead_to(urls: Any, settings: Any, patterns: Any, base: str, 
     assert [links.to_lead(12), links.to_leads(status="failed", account="a"), links.to_overview()] == [link] * 3
 
 
+@pytest.mark.parametrize("base", [None, "example.com/admin/"])
+def test_a_wrong_setting_costs_the_host_and_not_the_mail(settings: Any, caplog: Any, base: Any) -> None:
+    settings.OCTANIST_ADMIN_URL = base
+    assert links.to_lead(12) == "/admin/octanist/lead/12/change/"
+    assert "an alert goes with a path alone: OCTANIST_ADMIN_URL must be" in caplog.text
+
+
 def test_urls_that_cannot_be_imported(caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(ROOT_URLCONF="tests.no_urls"):
         assert links.to_lead(12) == ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +61,36 @@ def test_behind_a_pause(settings: Any, reason: Reason, mails: int) -> None:
     assert len(mail.outbox) == mails
     if mails:
         assert "paused: API key refused." in mail.outbox[0].body
+
+
+def test_behind_a_pause_that_tries_them_again_and_again() -> None:
+    """A probe makes its lead the latest due, and costs it no attempt."""
+    pauses.pause("shop", reason=Reason.UNAUTHORIZED, error="")
+    mail.outbox.clear()
+    for hours in (5, 4, 0.5):
+        waiting_lead(hours=hours, next_attempt_at=timezone.now())
+    alerts.look()
+    assert mail.outbox == []
+    DeliveryPause.objects.update(since=timezone.now() - HOUR)
+    look_after(timedelta(0))
+    assert subjects() == ["2 leads of the account shop have waited for more than an hour"]
+
+
+def test_those_that_are_taken_and_never_settled(settings: Any) -> None:
+    """What delivers is killed again and again: memory, a crash."""
+    settings.OCTANIST_API_KEYS = {"shop": "key"}
+    taken = {"lease": uuid.uuid4(), "uncertain": True, "next_attempt_at": timezone.now() + HOUR / 10}
+    waiting_lead(hours=2, **taken)
+    alerts.look()
+    assert subjects() == [WAITS]
+    assert "Whoever took them to send them ended before it was done" in mail.outbox[0].body
+
+
+def test_an_old_uncertain_lead_that_was_sent_again_and_is_being_sent() -> None:
+    lead = waiting_lead(hours=240, lease=uuid.uuid4(), uncertain=True, next_attempt_at=timezone.now() + HOUR / 10)
+    attempted(lead, timezone.now() - 100 * HOUR)
+    alerts.look()
+    assert mail.outbox == []
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,25 @@ def test_leads_that_wait(account: str, reason: str | None, are_tried: bool, why:
     assert text.link == f"/admin/octanist/lead/?status__exact=pending&account__exact={account}"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        # What a variable that the environment lacks comes to.
+        ("API_KEY", None, "A setting is wrong: OCTANIST_API_KEY must be a string, not None"),
+        ("DISPATCH", "celery", "A setting is wrong: OCTANIST_DISPATCH must be"),
+    ],
+)
+def test_leads_that_wait_for_a_setting(settings: Any, name: str, value: Any, why: str) -> None:
+    setattr(settings, f"OCTANIST_{name}", value)
+    text = texts.leads_wait("default", number=1, oldest=NOW, now=NOW, reason=None, are_tried=False)
+    assert why in text.body
+
+
+def test_leads_that_somebody_took_and_did_not_settle() -> None:
+    text = texts.leads_wait("default", number=1, oldest=NOW, now=NOW, reason=None, are_tried=False, are_taken=True)
+    assert "Whoever took them to send them ended before it was done: look at the log of what delivers." in text.body
+
+
 def test_a_lead_that_waits() -> None:
     text = texts.leads_wait("shop", number=1, oldest=NOW, now=NOW, reason=None, are_tried=False)
     assert text.subject == "1 lead of the account shop has waited for more than an hour"
