@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import dispatch, figures
 from ..bulk import running, touch
+from ..bulk.batches import last_key
 from ..models import Lead, LeadQuerySet
 from ..transactions import retried
 from . import bulkactions
@@ -39,6 +41,16 @@ AT_ONCE = 500
 """Leads that are done in the request; more are done in the background."""
 CORRECT = "correct"
 """The kind of the button that leads to the lead's correction (see ``corrections``)."""
+
+
+LAST = "last"
+"""What is posted with a confirmation: the key of the latest lead that there was at the preview."""
+
+
+def _last_shown(request: HttpRequest) -> int:
+    with suppress(KeyError, ValueError):
+        return min(int(request.POST[LAST]), last_key())
+    return last_key()
 
 
 class Button(NamedTuple):
@@ -103,12 +115,15 @@ class LeadActing(_Mixin):
         """Show what ``act`` would do to ``leads``, or do it once that is confirmed."""
         across = request.POST.get("select_across") == "1"
         if request.POST.get("post"):
-            return self._do(request, act, leads, filtered=across)
-        posted = {"action": request.POST.get("action", ""), "post": "yes"}
+            return self._do(request, act, leads, filtered=across, last=_last_shown(request) if across else None)
+        # What is captured between the preview and its confirmation was not chosen.
+        last = last_key()
+        posted = {"action": request.POST.get("action", ""), "post": "yes", LAST: str(last)}
         # Django looks for something chosen also where everything is.
         keys = ["0"] if across else [str(key) for key in leads.order_by().values_list("pk", flat=True)]
         fields = [*posted.items(), ("select_across", str(int(across))), *((ACTION_CHECKBOX_NAME, key) for key in keys)]
-        return self._confirmation(request, preview(act, leads), fields=fields, back=request.get_full_path())
+        shown = preview(act, leads.filter(pk__lte=last))
+        return self._confirmation(request, shown, fields=fields, back=request.get_full_path())
 
     def _confirmation(
         self,
@@ -137,11 +152,22 @@ class LeadActing(_Mixin):
         return TemplateResponse(request, "admin/octanist/lead/confirm.html", context)
 
     def _do(
-        self, request: HttpRequest, act: Act, leads: LeadQuerySet, *, filtered: bool = False
+        self,
+        request: HttpRequest,
+        act: Act,
+        leads: LeadQuerySet,
+        *,
+        filtered: bool = False,
+        last: int | None = None,
     ) -> HttpResponse | None:
-        """Do ``act`` to ``leads`` at once and say what was done; where many match a filter, in the background."""
+        """Do ``act`` to ``leads`` at once and say what was done; where many match a filter, in the background.
+
+        ``last`` is the key of the latest lead that there was when they were chosen.
+        """
+        if last is not None:
+            leads = leads.filter(pk__lte=last)
         if filtered and (total := leads.order_by()[: EXACT + 1].count()) > AT_ONCE:
-            return self._begin(request, act, leads, total=total if total <= EXACT else 0)
+            return self._begin(request, act, leads, total=total if total <= EXACT else 0, last=last)
         database = router.db_for_write(Lead)
         keys = set(leads.order_by().values_list("pk", flat=True))
         chosen = Lead.objects.using(database).filter(pk__in=keys)
@@ -161,11 +187,13 @@ class LeadActing(_Mixin):
                 after_commit(touched if act is REPLAY else [], using=leads.db)
         return touched
 
-    def _begin(self, request: HttpRequest, act: Act, leads: LeadQuerySet, *, total: int) -> HttpResponse:
+    def _begin(
+        self, request: HttpRequest, act: Act, leads: LeadQuerySet, *, total: int, last: int | None
+    ) -> HttpResponse:
         # Without page and order, which choose no leads.
         chosen = [(name, values) for name, values in request.GET.lists() if name not in (PAGE_VAR, ORDER_VAR)]
         action = running.begin(
-            act.kind, user_key=str(request.user.pk), query=urlencode(chosen, doseq=True), total=total
+            act.kind, user_key=str(request.user.pk), query=urlencode(chosen, doseq=True), total=total, last=last
         )
         return bulkactions.start(action, leads)
 

@@ -41,11 +41,14 @@ class _NotOursError(Exception):
     """Somebody stopped the action, or took it over."""
 
 
-def begin(kind: str, *, user_key: str, query: str, total: int) -> BulkAction:
-    """Store a new action on the leads that there are now; ``total`` 0: not counted yet."""
-    now = clock.now(using=_database())
+def begin(kind: str, *, user_key: str, query: str, total: int, last: int | None = None) -> BulkAction:
+    """Store a new action on the leads up to the key ``last`` (default: that there are now).
+
+    ``total`` 0: not counted yet.
+    """
+    now, last = clock.now(using=_database()), last_key() if last is None else last
     return BulkAction.objects.using(_database()).create(
-        kind=kind, user_key=user_key, query=query, total=total, last=last_key(), started_at=now, beat_at=now
+        kind=kind, user_key=user_key, query=query, total=total, last=last, started_at=now, beat_at=now
     )
 
 

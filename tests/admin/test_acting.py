@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_octanist import figures
 from django_octanist.admin import acting, acts
 from django_octanist.admin.acting import Button, buttons
-from django_octanist.bulk import batches
+from django_octanist.bulk import batches, running
 from django_octanist.delivery.claims import claim
 from django_octanist.models import BulkAction, DeliveryAttempt, Lead
 from tests.bulk.test_acts import at_once, needs_a_server
@@ -27,6 +27,14 @@ from tests.delivery import make_leads
 from . import LIST, NUDGES, S, act, make, page, staff
 
 pytestmark = pytest.mark.django_db
+
+
+def hidden(response: Any) -> dict[str, list[str]]:
+    """What the form of a confirmation posts."""
+    posted: dict[str, list[str]] = {}
+    for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', response.content.decode()):
+        posted.setdefault(name, []).append(value)
+    return posted
 
 
 class TestActing:
@@ -129,11 +137,7 @@ class TestConfirmation:
     def test_what_it_posts_does_it_to_those_that_were_ticked(self, admin_client: Client) -> None:
         chosen, other = make(), make()
         response = act(admin_client, "cancel", chosen, confirmed=False)
-        fields = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', response.content.decode())
-        posted: dict[str, list[str]] = {}
-        for name, value in fields:
-            posted.setdefault(name, []).append(value)
-        admin_client.post(LIST, posted)
+        admin_client.post(LIST, hidden(response))
         assert dict(Lead.objects.values_list("pk", "status")) == {chosen.pk: "cancelled", other.pk: "pending"}
 
     def test_erasing_says_that_it_is_for_good_and_what_stays(self, admin_client: Client) -> None:
@@ -284,6 +288,26 @@ class TestAllThatMatch:
         first.refresh_from_db()
         assert first.status == S.DELIVERED
         assert Lead.objects.waiting().count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("before", [2, 5], ids=["at once", "in the background"])
+    def test_a_lead_that_came_after_the_preview_is_left(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch, before: int
+    ) -> None:
+        monkeypatch.setattr(running, "start", lambda action, leads, ended: running.Run(action, leads, ended=ended)())
+        make_leads(before)
+        response = self.across(admin_client, "erase", url=LIST)
+        customer = make(name="Jo")
+        admin_client.post(LIST, hidden(response))
+        customer.refresh_from_db()
+        assert (customer.status, customer.name, customer.erased_at) == (S.PENDING, "Jo", None)
+        assert Lead.objects.exclude(erased_at=None).count() == before
+
+    @pytest.mark.parametrize("last", ["", "x", "9" * 30, "9" * 5000])
+    def test_a_confirmation_that_nobody_was_shown(self, admin_client: Client, last: str) -> None:
+        make_leads(2, status=S.FAILED)
+        self.across(admin_client, post="yes", last=last)
+        assert Lead.objects.waiting().count() == 2
 
     @pytest.mark.parametrize("action", ["send_again", "erase"])
     def test_who_may_not_see_personal_data_does_not_act_by_it(self, client: Client, action: str) -> None:
