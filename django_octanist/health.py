@@ -22,7 +22,7 @@ class Kind(str, Enum):
     """What can be wrong, the most pressing first."""
 
     SETTING = "setting"
-    """A setting is wrong: maybe nothing is delivered, or captured, before it is right."""
+    """A setting is wrong: maybe nothing is delivered before it is right."""
     PAUSED = "paused"
     """Deliveries wait, and not only because Octanist asked to send more slowly: that passes by itself."""
     NO_KEY = "no_key"
@@ -58,6 +58,8 @@ class Problem:
     """How many it concerns, where they are counted: those that wait, or failed."""
     said: str = ""
     """Of a setting: what is wrong with it, in a sentence."""
+    stops: bool = False
+    """Of a setting: nothing is delivered while it is wrong."""
     pause: DeliveryPause | None = None
     """Of a paused account."""
     since: datetime | None = None
@@ -96,8 +98,7 @@ class Health:
             return State.NO_KEY
         if account in self.pauses:
             return State.PAUSED
-        is_wrong = any(problem.kind is Kind.SETTING for problem in self.problems)
-        if is_wrong:
+        if any(problem.stops for problem in self.problems):
             return State.WRONG_SETTING
         return State.CATCHING_UP if account in self.catching_up else State.DELIVERING
 
@@ -122,16 +123,20 @@ def examine(figures: Figures, *, wrong: Iterable[str] = ()) -> Health:
     pauses = {row.account: row for row in DeliveryPause.objects.order_by("account")}
     keyless = frozenset(one.account for one in figures.accounts if not has_key(one.account))
     said = dict.fromkeys([*wrong_settings(), *wrong])
-    found = problems(figures, pauses=pauses, keyless=keyless, wrong=said)
+    found = problems(figures, pauses=pauses, keyless=keyless, wrong=said, stops=wrong_settings(delivers=True))
     overdue = [problem.account for problem in found if problem.kind is Kind.OVERDUE]
     busy = catching_up(overdue, now=figures.taken_at)
     found = [problem for problem in found if problem.kind is not Kind.OVERDUE or problem.account not in busy]
     return Health(figures=figures, pauses=pauses, keyless=keyless, problems=tuple(found), catching_up=busy)
 
 
-def wrong_settings() -> list[str]:
-    """Return what is wrong with the values of settings, in a sentence each that names the setting."""
-    return [said for setting in SETTINGS.values() if (said := _wrong(setting.read))]
+def wrong_settings(*, delivers: bool = False) -> list[str]:
+    """Return what is wrong with the values of settings, in a sentence each that names the setting.
+
+    ``delivers``: only of those without which nothing is delivered.
+    """
+    read = [setting.read for setting in SETTINGS.values() if setting.delivers or not delivers]
+    return [said for each in read if (said := _wrong(each))]
 
 
 def _wrong(read: Callable[[], Any]) -> str:
@@ -156,11 +161,19 @@ def is_known(account: str) -> bool:
 
 
 def problems(
-    figures: Figures, *, pauses: Mapping[str, DeliveryPause], keyless: Container[str], wrong: Iterable[str]
+    figures: Figures,
+    *,
+    pauses: Mapping[str, DeliveryPause],
+    keyless: Container[str],
+    wrong: Iterable[str],
+    stops: Container[str] = (),
 ) -> list[Problem]:
-    """Return what is wrong, the most pressing first. Decides from plain values."""
+    """Return what is wrong, the most pressing first. Decides from plain values.
+
+    ``wrong`` are sentences on settings; those in ``stops`` mean that nothing is delivered.
+    """
     found = [
-        *(Problem(kind=Kind.SETTING, said=said) for said in wrong),
+        *(Problem(kind=Kind.SETTING, said=said, stops=said in stops) for said in wrong),
         *(
             problem
             for account in figures.accounts

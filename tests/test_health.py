@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from django_octanist import figures, health
+from django_octanist import clock, figures, health
+from django_octanist.conf import SETTINGS, Setting
+from django_octanist.exceptions import OctanistConfigurationError
 from django_octanist.figures import AccountFigures, Figures, FormFigures
 from django_octanist.health import Kind, Problem
 from django_octanist.models import DeliveryAttempt, DeliveryPause, Lead
+from django_octanist.test import TestSandbox, octanist
 from tests.figures import attempted, stored
+
+__all__ = ["octanist"]
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=timezone.utc)
 R = DeliveryPause.Reason
@@ -113,6 +119,20 @@ class TestWrongSettings:
         key, timeout = health.wrong_settings()
         assert key.startswith("OCTANIST_API_KEY must be")
         assert timeout.startswith("OCTANIST_TIMEOUT must be")
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+    def test_those_without_which_nothing_is_delivered(self, setting: Setting[Any], octanist: TestSandbox) -> None:
+        lead = stored(clock.now(using="default"), ago=timedelta())
+        with override_settings(**{setting.name: object()}):
+            stops = health.wrong_settings(delivers=True)
+            with suppress(OctanistConfigurationError):
+                octanist.deliver()
+        lead.refresh_from_db()
+        is_delivered = lead.status == Lead.Status.DELIVERED
+        # What this test calls needs neither; whoever else delivers does.
+        needless = {"OCTANIST_DISPATCH", "OCTANIST_CONCURRENCY"}
+        assert is_delivered is (not stops or setting.name in needless)
 
 
 @override_settings(OCTANIST_API_KEYS={"shop": "k", "new": ""})

@@ -17,7 +17,7 @@ from django.db import router, transaction
 from django.db.models import CharField, QuerySet, Value
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +28,7 @@ from ..models import Lead, LeadQuerySet
 from ..transactions import retried
 from . import bulkactions
 from .acts import ACTS, CANCEL, ERASE, EXACT, REPLAY, Act, Preview, left, preview
+from .addresses import address
 from .others import others
 from .watched import Watched
 
@@ -62,14 +63,14 @@ class Button(NamedTuple):
     """A ``BulkAction.Kind``, or :data:`CORRECT`."""
 
 
-def buttons(request: HttpRequest, lead: Lead) -> list[Button]:
+def buttons(request: HttpRequest, lead: Lead, *, site: admin.AdminSite) -> list[Button]:
     """Return what the user may do with ``lead`` as it is now, the most helpful first."""
     possible = _possible(lead)
-    correct = Button(str(_("Correct and send again")), _url("octanist_lead_correct", lead), CORRECT)
+    correct = Button(str(_("Correct and send again")), address("lead_correct", lead.pk, site=site), CORRECT)
     acts = [act for act in ACTS.values() if act.kind in possible and act.is_permitted(request.user)]
     return [
         *([correct] if CORRECT in possible and may_correct(request) else []),
-        *(Button(str(act.label), _url(act.url_name, lead), act.kind) for act in acts),
+        *(Button(str(act.label), address(act.url_name, lead.pk, site=site), act.kind) for act in acts),
     ]
 
 
@@ -88,10 +89,6 @@ def _possible(lead: Lead) -> set[str]:
         for kind, way in ways.items()
     )
     return set(first.union(*others, all=True).order_by())
-
-
-def _url(name: str, lead: Lead) -> str:
-    return reverse(f"admin:{name}", args=[lead.pk])
 
 
 class LeadActing(_Mixin):
@@ -145,7 +142,7 @@ class LeadActing(_Mixin):
             "original": shown.act.title,
             "has_view_permission": True,
             "preview": shown,
-            "others": others(erased) if erased else None,
+            "others": others(erased, site=self.admin_site) if erased else None,
             "fields": fields,
             "back": back,
         }
@@ -195,13 +192,18 @@ class LeadActing(_Mixin):
         action = running.begin(
             act.kind, user_key=str(request.user.pk), query=urlencode(chosen, doseq=True), total=total, last=last
         )
-        return bulkactions.start(action, leads)
+        return bulkactions.start(action, leads, site=self.admin_site)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"octanist_running": bulkactions.notices(), **(extra_context or {})})
+        return super().changelist_view(
+            request, {"octanist_running": bulkactions.notices(site=self.admin_site), **(extra_context or {})}
+        )
 
     def get_urls(self) -> list[URLPattern]:
-        own = [path(f"<path:object_id>/{act.slug}/", self._one(act), name=act.url_name) for act in ACTS.values()]
+        own = [
+            path(f"<path:object_id>/{act.slug}/", self._one(act), name=f"octanist_{act.url_name}")
+            for act in ACTS.values()
+        ]
         return own + super().get_urls()
 
     def _one(self, act: Act) -> Callable[..., Any]:
@@ -215,7 +217,7 @@ class LeadActing(_Mixin):
             lead = self.get_object(request, unquote(object_id))
             if lead is None:
                 raise Http404
-            leads, page = Lead.objects.filter(pk=lead.pk), _url("octanist_lead_change", lead)
+            leads, page = Lead.objects.filter(pk=lead.pk), address("lead_change", lead.pk, site=self.admin_site)
             if request.method == "POST":
                 self._do(request, act, leads)
                 return HttpResponseRedirect(page)

@@ -62,7 +62,7 @@ class Act:
 
     @property
     def url_name(self) -> str:
-        return f"octanist_lead_{self.slug.replace('-', '_')}"
+        return f"lead_{self.slug.replace('-', '_')}"
 
     def may(self, leads: LeadQuerySet) -> LeadQuerySet:
         """Return those of ``leads`` that it touches."""

@@ -16,13 +16,14 @@ from django.contrib.messages import MessageFailure
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from .. import clock, figures
 from ..bulk import running
 from ..models import BulkAction, Lead, LeadQuerySet
 from .acts import ACTS, Grouped, Preview
+from .addresses import address
 from .cells import Cell
 from .labels import labelled
 from .watched import Watched
@@ -38,11 +39,11 @@ MOST_SAID = 5
 """Acts that are said above the list of leads, and on the overview."""
 
 
-def start(action: BulkAction, leads: LeadQuerySet) -> HttpResponse:
+def start(action: BulkAction, leads: LeadQuerySet, *, site: admin.AdminSite) -> HttpResponse:
     """Begin ``action`` on ``leads`` once it is committed, and show how it goes."""
     _log(action, _("Begun: %(what)s") % {"what": progress(action)}, by=action.user_key)
     _run(action, leads)
-    return HttpResponseRedirect(_page(action))
+    return HttpResponseRedirect(_page(action, site=site))
 
 
 def _run(action: BulkAction, leads: LeadQuerySet) -> None:
@@ -79,14 +80,14 @@ def _counts(action: BulkAction) -> str:
     return Preview(act=ACTS[action.kind], total=action.touched + action.left, touched=action.touched).sentence
 
 
-def notices() -> list[Cell]:
+def notices(*, site: admin.AdminSite) -> list[Cell]:
     """What runs, or was interrupted, to be said above the list of leads: sentences, each with its page."""
-    return [_said(action, is_lost=is_lost) for action, is_lost in _unfinished()]
+    return [_said(action, is_lost=is_lost, site=site) for action, is_lost in _unfinished()]
 
 
-def interrupted() -> list[Cell]:
+def interrupted(*, site: admin.AdminSite) -> list[Cell]:
     """What is half done and waits to be continued: likewise."""
-    return [_said(action, is_lost=True) for action, is_lost in _unfinished() if is_lost]
+    return [_said(action, is_lost=True, site=site) for action, is_lost in _unfinished() if is_lost]
 
 
 def _unfinished() -> list[tuple[BulkAction, bool]]:
@@ -98,15 +99,15 @@ def _unfinished() -> list[tuple[BulkAction, bool]]:
     return [(action, action.beat_at <= lately) for action in actions]
 
 
-def _said(action: BulkAction, *, is_lost: bool) -> Cell:
+def _said(action: BulkAction, *, is_lost: bool, site: admin.AdminSite) -> Cell:
     text = progress(action)
     if is_lost:
         text = str(_("Interrupted by a deploy or a crash; it waits to be continued: %(progress)s") % {"progress": text})
-    return Cell(text, _page(action))
+    return Cell(text, _page(action, site=site))
 
 
-def _page(action: BulkAction) -> str:
-    return reverse("admin:octanist_bulkaction_change", args=[action.pk])
+def _page(action: BulkAction, *, site: admin.AdminSite) -> str:
+    return address("bulkaction_change", action.pk, site=site)
 
 
 def _user_of(action: BulkAction) -> Any:
@@ -222,7 +223,7 @@ class BulkActionAdmin(Watched, _BulkActionAdmin):
             if not ACTS[action.kind].is_permitted(request.user):
                 raise PermissionDenied
             do(request, action)
-            return HttpResponseRedirect(_page(action))
+            return HttpResponseRedirect(_page(action, site=self.admin_site))
 
         return self.admin_site.admin_view(view)
 

@@ -16,7 +16,7 @@ from django.db import router, transaction
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -25,6 +25,7 @@ from ..text import clean_line, clean_text
 from ..transactions import retried
 from ..vocabulary import BY_NAME, CONTACT
 from .acting import after_commit, log, may_correct
+from .addresses import address
 from .errors import said
 from .watched import Watched
 
@@ -46,6 +47,14 @@ AGAIN = "again"
 """What is posted along to send again all the same what Octanist is likely to refuse."""
 
 
+class LinesField(forms.CharField):
+    """Text of several lines, counted as it is kept: a browser posts each line's end as two characters."""
+
+    def to_python(self, value: Any) -> str:
+        text: str = super().to_python(value) or ""
+        return text.replace("\r\n", "\n")
+
+
 class CorrectionForm(forms.Form):
     """The contact of a lead that Octanist refused. ``error`` is what Octanist said."""
 
@@ -63,7 +72,7 @@ class CorrectionForm(forms.Form):
         max_length=BY_NAME["phone"].max_length,
         widget=forms.TextInput(attrs={"inputmode": "tel"}),
     )
-    note = forms.CharField(
+    note = LinesField(
         label=_("Note"), required=False, max_length=BY_NAME["note"].max_length, widget=forms.Textarea(attrs={"rows": 6})
     )
     # The latest attempt that the operator knew of.
@@ -146,7 +155,7 @@ class LeadCorrecting(_Mixin):
         if doubtful and AGAIN not in request.POST:
             return self._form(request, lead, form, error=error, doubtful=doubtful)
         self._correct(request, lead, form)
-        return HttpResponseRedirect(_page(lead))
+        return HttpResponseRedirect(self._page(lead))
 
     def _form(
         self, request: HttpRequest, lead: Lead, form: CorrectionForm, *, error: str, doubtful: str = ""
@@ -167,7 +176,7 @@ class LeadCorrecting(_Mixin):
             "error": error,
             "doubtful": doubtful,
             "again": AGAIN,
-            "back": _page(lead),
+            "back": self._page(lead),
         }
         return TemplateResponse(request, "admin/octanist/lead/correct.html", context)
 
@@ -192,6 +201,5 @@ class LeadCorrecting(_Mixin):
             text = _("Nothing was changed: somebody was quicker, and the lead is not as you saw it any more.")
             self.message_user(request, text, messages.ERROR)
 
-
-def _page(lead: Lead) -> str:
-    return reverse("admin:octanist_lead_change", args=[lead.pk])
+    def _page(self, lead: Lead) -> str:
+        return address("lead_change", lead.pk, site=self.admin_site)

@@ -28,12 +28,13 @@ from django.http import (
     HttpResponseRedirect,
     StreamingHttpResponse,
 )
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 
 from ..masking import Sight
 from ..models import Lead
 from ..vocabulary import ATTRIBUTION, CONSENT, SESSION_ID
+from .addresses import address
 from .shown import local
 from .watched import Watched
 
@@ -137,10 +138,10 @@ class LeadExport(_Mixin):
         try:
             listed = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
-            return HttpResponseRedirect(f"{reverse('admin:octanist_lead_changelist')}?e=1")
+            return HttpResponseRedirect(f"{address('lead_changelist', site=self.admin_site)}?e=1")
         pieces = chunks(listed.queryset, sight=self.sight(request))
         return StreamingHttpResponse(
             _apart(pieces) if isinstance(request, ASGIRequest) else pieces,
             content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="leads-{timezone.localdate():%Y-%m-%d}.csv"'},
+            headers={"Content-Disposition": f'attachment; filename="leads-{local(timezone.now()):%Y-%m-%d}.csv"'},
         )

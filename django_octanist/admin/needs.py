@@ -26,7 +26,14 @@ def needs(panels: Sequence[Panel], *, health: Health, links: Links, interrupted:
     ``interrupted``: acts on many leads that are half done, and wait for a person to continue them.
     """
     waiting, unwell = _waiting(panels, health=health), _unwell(panels, health=health, links=links)
-    return [*waiting, *interrupted, *unwell, *_forms(health)][:MOST]
+    return [*waiting, *interrupted, *_settings(health), *unwell, *_forms(health)][:MOST]
+
+
+def _settings(health: Health) -> Iterator[Cell]:
+    """Settings whose values are wrong, though leads are delivered. They are mended elsewhere than here."""
+    for problem in health.problems:
+        if problem.kind is Kind.SETTING:
+            yield Cell(_("A setting is wrong: %(problem)s") % {"problem": problem.said})
 
 
 def _waiting(panels: Sequence[Panel], *, health: Health) -> Iterator[Cell]:

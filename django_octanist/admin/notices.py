@@ -13,9 +13,9 @@ from .shown import moment_shown
 
 def notices(accounts: Accounts | None = None) -> list[str]:
     """Sentences on accounts whose leads wait for a reason that a person can mend."""
-    wrong = wrong_settings()
-    if wrong:
-        return wrong
+    stops = wrong_settings(delivers=True)
+    if stops:
+        return stops
     known = accounts or read()
     paused = [
         _(
@@ -31,7 +31,7 @@ def notices(accounts: Accounts | None = None) -> list[str]:
         for row in known.pauses.values()
     ]
     without_key = [_keyless(account) for account, waiting in known.waiting.items() if waiting and not has_key(account)]
-    return [*paused, *without_key[:10]]
+    return [*wrong_settings(), *paused, *without_key[:10]]
 
 
 def _keyless(account: str) -> str:

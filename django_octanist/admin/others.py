@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from django.contrib.admin import AdminSite
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.urls import reverse
 from django.utils.translation import ngettext
 
 from ..models import Lead
+from .addresses import address
 from .amounts import number_shown
 from .cells import Cell
 
@@ -16,7 +17,7 @@ MOST = 100
 """Leads that are counted; of more it says that there are more."""
 
 
-def others(lead: Lead) -> Cell | None:
+def others(lead: Lead, *, site: AdminSite) -> Cell | None:
     """Return that other leads have the address of ``lead``, and where they are listed; ``None`` where none has.
 
     For somebody who may see personal data: the address of the list names the person.
@@ -24,7 +25,7 @@ def others(lead: Lead) -> Cell | None:
     if not lead.email:
         return None
     number = Lead.objects.of_person(lead.email).exclude(pk=lead.pk).order_by()[: MOST + 1].count()
-    return Cell(_said(number), _listed(lead.email)) if number else None
+    return Cell(_said(number), _listed(lead.email, site=site)) if number else None
 
 
 def _said(number: int) -> str:
@@ -34,5 +35,5 @@ def _said(number: int) -> str:
     return text % {"number": f"{number_shown(MOST)}+" if number > MOST else number_shown(number)}
 
 
-def _listed(email: str) -> str:
-    return f"{reverse('admin:octanist_lead_changelist')}?{urlencode({SEARCH_VAR: email.strip()})}"
+def _listed(email: str, *, site: AdminSite) -> str:
+    return f"{address('lead_changelist', site=site)}?{urlencode({SEARCH_VAR: email.strip()})}"

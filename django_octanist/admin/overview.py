@@ -9,12 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from .. import figures, health
 from ..models import Lead
+from .addresses import address
 from .amounts import age_shown
 from .bulkactions import interrupted
 from .cells import Links
@@ -51,15 +52,15 @@ class LeadOverview(_Mixin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        wrong = health.wrong_settings()
+        wrong = health.wrong_settings(delivers=True)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Overview"),
             "may_check": self.has_replay_permission(request),
             "wrong_settings": wrong,
-            # Nothing is delivered while a setting is wrong, and nothing else matters.
-            **({} if wrong else _shown(Links(self._url("changelist")))),
+            # Nothing is delivered while such a setting is wrong, and nothing else matters.
+            **({} if wrong else _shown(self.admin_site)),
         }
         return TemplateResponse(request, "admin/octanist/overview.html", context)
 
@@ -75,10 +76,11 @@ class LeadOverview(_Mixin):
         return HttpResponseRedirect(self._url("overview"))
 
     def _url(self, name: str) -> str:
-        return reverse(f"admin:octanist_lead_{name}", current_app=self.admin_site.name)
+        return address(f"lead_{name}", site=self.admin_site)
 
 
-def _shown(links: Links) -> dict[str, Any]:
+def _shown(site: admin.AdminSite) -> dict[str, Any]:
+    links = Links(address("lead_changelist", site=site))
     read, now = figures.read(), timezone.now()
     state = health.examine(read)
     shown = panels(read, standings=standings(state, now=now), links=links, now=now)
@@ -87,7 +89,7 @@ def _shown(links: Links) -> dict[str, Any]:
         "age": age_shown(read.taken_at, now=now),
         "panels": shown,
         "open": OPEN,
-        "needs": needs(shown, health=state, links=links, interrupted=interrupted()),
+        "needs": needs(shown, health=state, links=links, interrupted=interrupted(site=site)),
         "forms": form_rows(read, links=links),
         "tags": TAGS,
         "is_empty": not any(panel.pictures or panel.pending.url for panel in shown),

@@ -80,7 +80,7 @@ class LeadPage(_Mixin):
         if obj is not None:
             context = {
                 "octanist": shown(obj, sight=self.sight(request)),
-                "octanist_buttons": buttons(request, obj),
+                "octanist_buttons": buttons(request, obj, site=self.admin_site),
                 **context,
             }
         return super().render_change_form(request, context, add=add, change=change, form_url=form_url, obj=obj)
@@ -160,11 +160,11 @@ def _source(lead: Lead, name: str) -> str:
 
 
 def _json(lead: Lead, *, attempts: list[DeliveryAttempt], sight: Sight) -> dict[str, Any]:
-    """The exact body of the last attempt; where more are to come, of the next one."""
-    sent = bool(attempts) and lead.status != Lead.Status.PENDING
+    """The exact body of the last attempt; of the next one where one may come: what is sent may be corrected by now."""
+    sent = bool(attempts) and lead.status not in (Lead.Status.PENDING, Lead.Status.CANCELLED)
     if lead.erased_at is not None:
         return {"sent": sent, "problem": _("It was erased with the rest.")}
-    # What is to be sent may be corrected by now, and goes first with the session, whatever was tried before.
+    # A next one goes first with the session, whatever was tried before.
     with_session = attempts[0].with_session if sent else True
     try:
         return {"sent": sent, "json": json_text(sight.payload(lead.payload(with_session=with_session)))}

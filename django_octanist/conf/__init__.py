@@ -50,7 +50,7 @@ class Setting(Generic[_T]):
 
     ``parse`` returns the value to use or raises ``ValueError`` with what the value must be; ``secret`` keeps the
     value out of messages; ``default_shown`` stands for a long default in the documentation; ``check_id`` is the id of
-    the system check that reports a bad value.
+    the system check that reports a bad value; ``delivers``: nothing is delivered while the value is bad.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Setting(Generic[_T]):
     meaning: str
     default_shown: str = ""
     secret: bool = False
+    delivers: bool = False
     check_id: str = "octanist.E002"
 
     def __get__(self, instance: object, owner: type | None = None) -> _T:
@@ -87,6 +88,7 @@ class Conf:
 
     _default_key = Setting[str](
         name="OCTANIST_API_KEY",
+        delivers=True,
         default="",
         parse=rules.api_key,
         secret=True,
@@ -94,6 +96,7 @@ class Conf:
     )
     _further_keys = Setting[dict[str, str]](
         name="OCTANIST_API_KEYS",
+        delivers=True,
         default={},
         parse=rules.api_keys,
         secret=True,
@@ -101,6 +104,7 @@ class Conf:
     )
     api_url = Setting[str](
         name="OCTANIST_API_URL",
+        delivers=True,
         default="https://octanist.com/api",
         parse=rules.url,
         check_id="octanist.E003",
@@ -114,6 +118,7 @@ class Conf:
     )
     dispatch = Setting[str](
         name="OCTANIST_DISPATCH",
+        delivers=True,
         default="thread",
         parse=rules.dispatch,
         meaning='Who delivers after the commit: `"thread"`, `"tasks"`, `"inline"`, `"manual"`, or a dotted path to'
@@ -121,24 +126,28 @@ class Conf:
     )
     concurrency = Setting[int](
         name="OCTANIST_CONCURRENCY",
+        delivers=True,
         default=8,
         parse=rules.whole(1, "requests"),
         meaning="Requests in flight per delivering process.",
     )
     batch_size = Setting[int](
         name="OCTANIST_BATCH_SIZE",
+        delivers=True,
         default=100,
         parse=rules.whole(1, "leads"),
         meaning="Leads claimed at once, at most.",
     )
     timeout = Setting[float](
         name="OCTANIST_TIMEOUT",
+        delivers=True,
         default=10.0,
         parse=rules.seconds,
         meaning="Seconds for one whole request, from connecting to the last byte.",
     )
     max_attempts = Setting[int](
         name="OCTANIST_MAX_ATTEMPTS",
+        delivers=True,
         default=20,
         parse=rules.whole(1, "attempts"),
         meaning="A lead's own failures after which it is `failed` (about 3 days). Time paused costs none.",

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.db import connection
@@ -399,7 +400,7 @@ class TestButtons:
         user = User.objects.create_user("operator")
         user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
         request.user = user
-        return [button.kind for button in buttons(request, lead)]
+        return [button.kind for button in buttons(request, lead, site=admin.site)]
 
     ALL = ("replay_lead", "erase_lead", "view_lead_personal_data")
 
@@ -433,13 +434,13 @@ class TestButtons:
     def test_nobody(self) -> None:
         request = RequestFactory().get("/")
         request.user = AnonymousUser()
-        assert buttons(request, make()) == []
+        assert buttons(request, make(), site=admin.site) == []
 
     def test_they_lead_to_the_confirmation(self, admin_client: Client, rf: RequestFactory, admin_user: User) -> None:
         lead = make()
         request = rf.get("/")
         request.user = admin_user
-        again, *_others = buttons(request, lead)
+        again, *_others = buttons(request, lead, site=admin.site)
         assert again == Button("Send again", url_of(lead, "send-again"), "replay")
         assert "1 lead is sent again." in text_of(admin_client.get(again.url))
 

@@ -166,11 +166,11 @@ class TestAboveTheLeads:
     def test_few_queries(self, django_assert_max_num_queries: Any) -> None:
         """One; a second one where the database has a clock."""
         with django_assert_max_num_queries(1):
-            assert not notices()
+            assert not notices(site=site)
         for _number in range(3):
             begun()
         with django_assert_max_num_queries(1 + (connection.vendor != "sqlite")):
-            assert len(notices()) == 3
+            assert len(notices(site=site)) == 3
 
 
 class TestStop:

@@ -151,6 +151,14 @@ class TestCorrect:
         lead.refresh_from_db()
         assert (lead.name, lead.note) == ("Jo Doe", "Roof\nleaks")
 
+    def test_a_note_of_many_lines_is_not_longer_than_it_was(self, admin_client: Client, lead: Lead) -> None:
+        """Browsers post an end of line as two characters."""
+        note = ("x" * 19 + "\n") * (BY_NAME["note"].max_length // 20 - 1) + "x" * 20
+        Lead.objects.filter(pk=lead.pk).update(note=note)
+        admin_client.post(url(lead), posted(lead, email="jo@example.com", note=note.replace("\n", "\r\n")))
+        lead.refresh_from_db()
+        assert (lead.status, lead.note) == (S.PENDING, note)
+
     @pytest.mark.parametrize("name", ["name", "email", "phone", "note"])
     def test_not_longer_than_octanist_gets(self, admin_client: Client, lead: Lead, name: str) -> None:
         response = admin_client.post(url(lead), posted(lead, **{name: "x" * (BY_NAME[name].max_length + 1)}))

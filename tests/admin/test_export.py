@@ -118,6 +118,13 @@ class TestFile:
         assert re.fullmatch(r'attachment; filename="leads-\d{4}-\d\d-\d\d\.csv"', response["Content-Disposition"])
         assert "private" in response["Cache-Control"]
 
+    def test_without_time_zones(self, admin_client: Client, settings: Any) -> None:
+        settings.USE_TZ = False
+        make()
+        response = admin_client.get(EXPORT)
+        assert f"leads-{datetime.now():%Y-%m-%d}.csv" in response["Content-Disposition"]
+        assert len(b"".join(response.streaming_content).splitlines()) == 2  # type: ignore[attr-defined]
+
     def test_what_was_erased_is_blank(self, admin_client: Client) -> None:
         full()
         Lead.objects.all().erase()

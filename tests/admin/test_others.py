@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.test import Client
 
 from django_octanist.admin import others as others_module
@@ -30,25 +31,25 @@ def test_they_are_said_and_listed(admin_client: Client) -> None:
 
 def test_many(monkeypatch: pytest.MonkeyPatch) -> None:
     lead, *_more = (make() for _number in range(4))
-    assert others(lead).text == "3 other leads have this e-mail address."  # type: ignore[union-attr]
+    assert others(lead, site=admin.site).text == "3 other leads have this e-mail address."  # type: ignore[union-attr]
     monkeypatch.setattr(others_module, "MOST", 2)
-    assert others(lead).text == "2+ other leads have this e-mail address."  # type: ignore[union-attr]
+    assert others(lead, site=admin.site).text == "2+ other leads have this e-mail address."  # type: ignore[union-attr]
 
 
 def test_none() -> None:
     make(email="other@example.com")
-    assert others(make()) is None
+    assert others(make(), site=admin.site) is None
 
 
 def test_without_an_address() -> None:
     make(email="", name="Jo")
-    assert others(make(email="", name="Jo")) is None
+    assert others(make(email="", name="Jo"), site=admin.site) is None
 
 
 def test_one_query(django_assert_num_queries: Any) -> None:
     lead, _other = make(), make()
     with django_assert_num_queries(1):
-        others(lead)
+        others(lead, site=admin.site)
 
 
 def test_only_where_a_person_is_erased(admin_client: Client) -> None:

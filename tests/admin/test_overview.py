@@ -165,6 +165,22 @@ class TestStates:
         assert f"OCTANIST_{name} {said}" in text
         assert "Delivering" not in text
 
+    @pytest.mark.parametrize(
+        ("name", "value"), [("REMEMBER_DAYS", "90"), ("ALERT_EMAILS", "ops@example.com"), ("ADMIN_URL", "example.com")]
+    )
+    def test_a_wrong_setting_that_deliveries_do_without_hides_nothing(
+        self, admin_client: Client, show: Show, settings: Any, name: str, value: Any
+    ) -> None:
+        show(account(pending=3, oldest_pending=timezone.now(), days=month(delivered=1)))
+        pause()
+        setattr(settings, f"OCTANIST_{name}", value)
+        text = text_of(admin_client)
+        assert f"A setting is wrong: OCTANIST_{name} must be" in text
+        assert "Deliveries of the account default are paused. Pending leads: 3." in text
+        assert "Check the key now" in text
+        notices = admin_client.get(LIST).context["octanist_notices"]
+        assert [notice.partition(" ")[0] for notice in map(str, notices)] == [f"OCTANIST_{name}", "Account"]
+
 
 class TestFigures:
     def test_numbers_lead_to_the_leads(self, admin_client: Client, show: Show) -> None:

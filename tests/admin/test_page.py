@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_octanist.models import DeliveryAttempt, DeliveryPause, Lead
+from tests.figures import attempted
 
 from . import LIST, S, make, page, staff
 
@@ -106,6 +107,14 @@ class TestPage:
         text = admin_client.get(page(lead)).content.decode()
         assert "JSON, as it will be sent" in text
         assert "email" in text
+
+    def test_a_cancelled_lead_shows_what_was_not_sent_as_such(self, admin_client: Client) -> None:
+        """It may have been corrected after the attempt."""
+        lead = make(status=S.CANCELLED)
+        attempted(lead, timezone.now())
+        text = admin_client.get(page(lead)).content.decode()
+        assert "JSON, as it would be sent" in text
+        assert "JSON, as it was sent last" not in text
 
     def test_where_each_value_was_read(self, admin_client: Client) -> None:
         sources = {"gclid": "cookie:_gcl_aw", "path": "referer", "sessionId": "refused: too long (form)"}

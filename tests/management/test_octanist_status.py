@@ -177,7 +177,7 @@ class TestForPeople:
     def test_a_setting_that_does_not_exist(self) -> None:
         output, error = status()
         assert error == "Unhealthy: There is no setting OCTANIST_APIKEY. Did you mean OCTANIST_API_KEY?"
-        assert "default: a setting is wrong\n" in output
+        assert "default: delivering\n" in output
 
     @pytest.mark.parametrize(
         ("name", "value"),
