@@ -57,14 +57,14 @@ def _unwell(panels: Sequence[Panel], *, health: Health, links: Links) -> Iterato
         span = _span(figures)
         since = health.figures.taken_at - SPANS[span]
         for status in UNWELL:
-            if number := figures.spans[span].counts[status]:
+            if number := figures.spans[span].unwell(status):
                 text = _unwell_said(status, number, account=panel.account, days=SPANS[span].days)
                 yield Cell(text, links.to(account=panel.account, status=status, since=since))
 
 
 def _span(figures: AccountFigures) -> str:
     """Of a week: whoever has not mended it by then does not mean to. Unless an older one failed only now."""
-    late = figures.failed_lately and not any(figures.spans["7d"].counts[status] for status in UNWELL)
+    late = figures.failed_lately and not any(map(figures.spans["7d"].unwell, UNWELL))
     return "30d" if late else "7d"
 
 

@@ -28,16 +28,20 @@ class _Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(Lead.Status.values, 0))
+        self.erased: Counter[str] = Counter()
         self.buckets: Counter[int] = Counter()
 
     def add(self, row: Outcomes) -> None:
         self.counts[row.status] += row.leads
+        if row.is_erased:
+            self.erased[row.status] += row.leads
         if row.bucket is not None:
             self.buckets[row.bucket] += row.leads
 
     def values(self) -> dict[str, Any]:
         return {
             "counts": dict(self.counts),
+            "erased": dict(self.erased),
             "median": percentile(0.5, self.buckets),
             "p95": percentile(0.95, self.buckets),
         }
@@ -89,7 +93,7 @@ def _account(
         oldest_pending=waiting.oldest if waiting else None,
         spans=spans,
         days=tuple(Day(date=window, **values) for window, values in tallied.items() if isinstance(window, date)),
-        failed_lately=failed + sum(spans["24h"].counts[status] for status in ("failed", "invalid")),
+        failed_lately=failed + sum(map(spans["24h"].unwell, ("failed", "invalid"))),
     )
 
 

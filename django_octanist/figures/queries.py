@@ -40,6 +40,8 @@ class Outcomes(NamedTuple):
     status: str
     stretch: int
     bucket: int | None
+    is_erased: bool
+    """Of failed and invalid ones: nobody can do anything about them any more."""
     leads: int
 
 
@@ -85,7 +87,8 @@ def outcomes(edges: Sequence[datetime], *, using: str) -> Iterable[Outcomes]:
     rows = _since(edges[0], using=using).alias(took=took)
     place = _place("created_at", edges)
     bucket = Case(When(_DELIVERED, then=_place("took", thresholds)), default=None)
-    return _counted(rows.values("account", "status", stretch=place, bucket=bucket), Outcomes)
+    erased = _flag(Q(status__in=_FAILED, erased_at__isnull=False))
+    return _counted(rows.values("account", "status", stretch=place, bucket=bucket, is_erased=erased), Outcomes)
 
 
 def pending(*, using: str) -> Iterable[Pending]:
@@ -124,7 +127,8 @@ def failed(since: datetime, lately: datetime, *, using: str) -> dict[str, int]:
     A lead is as old as it is, but its last attempt says when it ended.
     """
     attempts = DeliveryAttempt.objects.filter(lead=OuterRef("pk"), started_at__gte=lately)
-    rows = _since(since, using=using).filter(Exists(attempts), created_at__lt=lately, status__in=_FAILED)
+    rows = _since(since, using=using).filter(created_at__lt=lately, status__in=_FAILED, erased_at=None)
+    rows = rows.filter(Exists(attempts))
     return dict(rows.values("account").annotate(leads=Count("pk")).values_list("account", "leads"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 SPANS: dict[str, timedelta] = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
@@ -20,11 +20,17 @@ class Span:
     """Seconds from capture to delivery that half of the delivered leads took at most. ``None``: none was delivered."""
     p95: float | None
     """The same for 95 of 100."""
+    erased: Mapping[str, int] = field(default_factory=dict)
+    """Those of the failed and invalid ones that say nothing of a person any more: nobody can do anything about them."""
 
     @property
     def captured(self) -> int:
         """All leads of the span."""
         return sum(self.counts.values())
+
+    def unwell(self, status: str) -> int:
+        """How many leads with ``status``, failed or invalid, wait for a person to look at them."""
+        return self.counts[status] - self.erased.get(status, 0)
 
     @property
     def success_rate(self) -> float | None:

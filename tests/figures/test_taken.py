@@ -188,6 +188,18 @@ class TestFailedLately:
         stored(NOON, ago=HOUR, status=S.FAILED)
         assert account(taken.take()).failed_lately == 2
 
+    @pytest.mark.parametrize("status", [S.FAILED, S.INVALID])
+    def test_what_was_erased_waits_for_nobody(self, clock: list[datetime], status: str) -> None:
+        """Nobody can send it again, or correct it. It is counted all the same."""
+        attempted(stored(NOON, ago=3 * DAY, status=status), NOON - HOUR)
+        for ago in (3 * DAY, HOUR, HOUR):
+            attempted(stored(NOON, ago=ago, status=status), NOON - HOUR)
+        Lead.objects.filter(pk__in=Lead.objects.values_list("pk", flat=True)[1:3]).erase()
+        found = account(taken.take())
+        assert found.failed_lately == 2
+        assert (found.spans["24h"].counts[status], found.spans["24h"].unwell(status)) == (2, 1)
+        assert (found.spans["7d"].counts[status], found.spans["7d"].unwell(status)) == (4, 2)
+
     def test_others_do_not_count(self, clock: list[datetime]) -> None:
         for status in (S.PENDING, S.DELIVERED, S.REJECTED, S.CANCELLED):
             attempted(stored(NOON, ago=3 * DAY, status=status), NOON - HOUR)
