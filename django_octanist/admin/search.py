@@ -7,8 +7,10 @@ among the newest ones.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from functools import reduce
 from operator import and_, or_
+from string import ascii_lowercase, ascii_uppercase
 from uuid import UUID
 
 from django.db.models import Expression, F, Q, Value
@@ -22,24 +24,38 @@ MOST_WORDS = 10
 """Words; who types more finds nothing, rather than leads that do not match them all."""
 LEAST_START = 3
 """Characters that a word must have to be taken for an id or the start of an address."""
+REQUEST = "req_"
+"""With which Octanist's request ids begin (its API's documentation)."""
 COMPARED_DIGITS = 8
 """The last digits of a phone number by which it is found: ``+31 6…``, ``00316…`` and ``06…`` are the same phone."""
 
 _NOTHING = Q(pk__in=[])
+_NONE: Mapping[str, Collection[int]] = {}
 _SEPARATORS = " -./()"
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 _PHONE = re.compile(r"\+?[\d\s./()-]{5,}")
 
 
-def condition(term: str, *, personal: bool, after: int) -> Q:
+def request_ids(term: str) -> list[str]:
+    """Return the words of ``term`` that are request ids, of whatever attempt."""
+    return [word for word in _words(term.strip())[:MOST_WORDS] if word.startswith(REQUEST)]
+
+
+def needs_newest(term: str) -> bool:
+    """Whether a word of ``term`` is looked for among the newest leads."""
+    return not all(word.startswith(REQUEST) or "@" in word[1:] or _uuid(word) for word in _words(term.strip()))
+
+
+def condition(term: str, *, personal: bool, after: int, attempted: Mapping[str, Collection[int]] = _NONE) -> Q:
     """Return the condition that each word of ``term`` puts on a lead.
 
     ``personal``: whether names, addresses and phones are looked at, or ids only. ``after``: the key above which leads
-    are among the :data:`NEWEST`.
+    are among the :data:`NEWEST`. ``attempted``: the keys of leads by the request ids of their attempts.
     """
     words = _words(term.strip())
     if len(words) > MOST_WORDS:
         return _NOTHING
-    return reduce(and_, (_word(word, personal=personal, after=after) for word in words), Q())
+    return reduce(and_, (_word(word, attempted, personal=personal, after=after) for word in words), Q())
 
 
 def _words(term: str) -> list[str]:
@@ -53,18 +69,26 @@ def _unquoted(word: str) -> str:
     return unescape_string_literal(word) if word[:1] in ("'", '"') and len(word) > 1 and word[0] == word[-1] else word
 
 
-def _word(word: str, *, personal: bool, after: int) -> Q:
+def _word(word: str, attempted: Mapping[str, Collection[int]], *, personal: bool, after: int) -> Q:
     """Few alternatives for each kind of word, so that a database sees at once which index to use."""
+    if word.startswith(REQUEST):
+        return Q(request_id=word) | Q(pk__in=attempted.get(word, ()))
     submission_id = _uuid(word)
     if submission_id is not None:
         return _ids(word) | Q(submission_id=submission_id)
     if not personal:
         return _ids(word)
     if "@" in word[1:]:
-        return Q(email_lower__startswith=word.lower())
+        return _address(word)
     if len(word) < LEAST_START:
         return _among_newest(word, after=after)
-    return _ids(word) | Q(email_lower__startswith=word.lower()) | _among_newest(word, after=after)
+    return _ids(word) | _address(word) | _among_newest(word, after=after)
+
+
+def _address(word: str) -> Q:
+    """How an address begins, in small letters as the database makes them: SQLite knows ASCII's only."""
+    spellings = dict.fromkeys([word.lower(), word.translate(_SMALL)])
+    return reduce(or_, (Q(email_lower__startswith=spelling) for spelling in spellings))
 
 
 def _uuid(word: str) -> UUID | None:

@@ -118,7 +118,7 @@ class _SignUps:
         leads = Lead.objects.filter(form=self.form, account=self.account)
         username, phone = user_username(user), _phone(user)
         same = Q(custom__username=username) if username else Q(phone=phone)
-        without = leads.of_person("").filter(same) if username or phone else leads.none()
+        without = leads.filter(email="").filter(same) if username or phone else leads.none()
         return leads.of_person(email).exists() or without.exists()
 
 

@@ -50,8 +50,17 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.replayable().filter(status=Lead.Status.INVALID)
 
     def of_person(self, email: str) -> LeadQuerySet:
-        """Leads with the address ``email``, in whatever letter case."""
-        return self.filter(email_lower=Lower(Value(email.strip())))
+        """Leads with the address ``email``, in whatever letter case.
+
+        They are read to compare the addresses here: MariaDB takes ``é`` for ``e``, and SQLite knows ASCII's letters
+        only, so that beyond these it finds an address as it is typed, all small, or all in capitals.
+        """
+        asked = email.strip()
+        spellings = sorted({asked, asked.lower(), asked.upper()})
+        alike = self.filter(email_lower__in=[Lower(Value(spelling)) for spelling in spellings])
+        found = alike.order_by().values_list("pk", "email").iterator()
+        others = [key for key, address in found if address.strip().lower() != asked.lower()]
+        return alike.exclude(pk__in=others) if others else alike
 
     def erasable(self) -> LeadQuerySet:
         """Leads that may be erased: those that hold something still, and are not being sent."""
@@ -299,7 +308,11 @@ class DeliveryAttempt(models.Model):
         verbose_name = _("delivery attempt")
         verbose_name_plural = _("delivery attempts")
         ordering = ["id"]
-        indexes = [models.Index(fields=["account", "id"], name="octanist_attempt_latest")]
+        indexes = [
+            models.Index(fields=["account", "id"], name="octanist_attempt_latest"),
+            # The admin finds a lead by any attempt's.
+            models.Index(fields=["request_id"], name="octanist_attempt_request"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.outcome} ({self.http_status or '-'})"

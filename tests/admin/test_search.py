@@ -6,9 +6,11 @@ import pytest
 from django.db import connection
 from django.db.models import Q
 from django.test import Client
+from django.utils import timezone
 
 from django_octanist.admin import search
 from django_octanist.models import Lead
+from tests.figures import attempted
 
 from . import LIST, make, page, staff
 
@@ -47,11 +49,26 @@ class TestFound:
     def test_terms(self, admin_client: Client, jo: Lead, term: str) -> None:
         assert found(admin_client, term) == {jo.pk}
 
+    @pytest.mark.parametrize("term", ["JOSÉ@MÜLLER.de", "JOSÉ", "josé@müller.de"])
+    def test_letters_beyond_ascii(self, admin_client: Client, jo: Lead, term: str) -> None:
+        Lead.objects.filter(pk=jo.pk).update(email="JOSÉ@MÜLLER.de" if term != term.lower() else term)
+        assert found(admin_client, term) == {jo.pk}
+
     @pytest.mark.parametrize("phone", ["0612345678", "06-1234 5678", "0031612345678", "(+31) 6 12.34.56.78"])
     def test_a_phone_however_it_is_written(self, admin_client: Client, jo: Lead, phone: str) -> None:
         Lead.objects.filter(pk=jo.pk).update(phone=phone)
         for term in ("+31612345678", "0612345678", "+31 6 1234-5678", "0031612345678"):
             assert found(admin_client, term) == {jo.pk}
+
+    @pytest.mark.parametrize("permissions", [["view_lead"], ["view_lead", "view_lead_personal_data"]])
+    def test_the_request_id_of_an_earlier_attempt(self, client: Client, jo: Lead, permissions: list[str]) -> None:
+        """The one that Octanist's support asks about."""
+        for request_id in ("req_8", "req_9"):
+            attempted(jo, timezone.now(), request_id=request_id)
+        attempted(make(), timezone.now(), request_id="req_7")
+        staff(client, *permissions)
+        assert found(client, "req_8") == found(client, "req_8 req_9") == {jo.pk}
+        assert found(client, "req_8 req_7") == found(client, "req_6") == set()
 
     @pytest.mark.parametrize("form", [str, lambda value: value.hex, lambda value: str(value).upper()])
     def test_submission_id(self, admin_client: Client, jo: Lead, form: object) -> None:

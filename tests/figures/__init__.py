@@ -27,10 +27,21 @@ def _values(now: datetime, *, ago: timedelta, took: float | None = None, **value
 
 
 def attempted(
-    lead: Lead, moment: datetime, *, outcome: DeliveryAttempt.Outcome = DeliveryAttempt.Outcome.UNCERTAIN
+    lead: Lead,
+    moment: datetime,
+    *,
+    outcome: DeliveryAttempt.Outcome = DeliveryAttempt.Outcome.UNCERTAIN,
+    request_id: str = "",
 ) -> None:
     """Store an attempt to deliver ``lead``."""
-    DeliveryAttempt.objects.create(lead=lead, account=lead.account, started_at=moment, duration_ms=5, outcome=outcome)
+    DeliveryAttempt.objects.create(
+        lead=lead,
+        account=lead.account,
+        started_at=moment,
+        duration_ms=5,
+        outcome=outcome,
+        request_id=request_id,
+    )
 
 
 def many(now: datetime, *, number: int, seed: int = 1) -> None:

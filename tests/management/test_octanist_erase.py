@@ -33,6 +33,25 @@ def test_all_leads_of_a_person_in_any_letter_case() -> None:
     assert Lead.objects.count() == 5
 
 
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ("josé@example.com", "josé@example.com"),
+        ("JOSÉ@example.com", "josé@example.com"),
+        ("josé@example.com", "JOSÉ@EXAMPLE.COM"),
+        ("info@MÜLLER.de", "info@müller.de"),
+        ("İnci@example.com", "İnci@example.com"),
+    ],
+)
+def test_letters_beyond_ascii(stored: str, asked: str) -> None:
+    """Whatever the database takes for the same letter."""
+    make_lead(email=stored)
+    for other in ("jose@example.com", "info@muller.de", "inci@example.com"):
+        make_lead(email=other)
+    assert erased(asked) == "1 lead of this person is erased.\n"
+    assert Lead.objects.get(email="").erased_at is not None
+
+
 @pytest.mark.parametrize("email", ["%", "_o@example.com", "jo%", "jo@example_com"])
 def test_no_character_stands_for_others(email: str) -> None:
     make_lead()
