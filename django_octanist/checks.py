@@ -236,7 +236,8 @@ def check_proxy(**_arguments: Any) -> list[CheckMessage]:
         found.append(
             Warning(
                 "The default cache keeps nothing: no address is limited in how many of the pixel's events it may send.",
-                hint="Choose another BACKEND in CACHES; OCTANIST_EVENTS_PER_MINUTE is counted there.",
+                hint="Choose another BACKEND in CACHES: OCTANIST_EVENTS_PER_MINUTE is counted there, or, beside the"
+                " small ones (LocMemCache, DatabaseCache, FileBasedCache), in each process.",
                 obj="CACHES",
                 id="octanist.W006",
             )

@@ -7,12 +7,13 @@ whole words (``compass`` is no password), in English, Dutch, German and French.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from .plain import MAX_DEPTH, TOO_DEEP
 from .text import MAX_ITEMS
 from .vocabulary import CONSENT, SESSION_FIELD
 
@@ -59,44 +60,48 @@ _FILLERS = {
 }
 
 _SECRET_WORDS = {
-    *("password", "passwd", "passphrase", "passcode", "pwd", "wachtwoord", "passwort", "kennwort", "pin", "otp"),
-    *("captcha", "recaptcha", "hcaptcha", "turnstile", "token", "csrf", "csrfmiddlewaretoken", "nonce", "secret"),
-    *("iban", "bic", "cvv", "cvc", "cvv2", "csc", "creditcard", "cardnumber", "cardholder", "ssn", "bsn"),
-    *("passwords", "apikey", "authtoken", "accesstoken", "accountnumber", "bankaccount", "ccnumber"),
-    *("kreditkarte", "kreditkartennummer", "kontonummer", "rekeningnummer", "creditcardnumber"),
-    *("ccnum", "cardnum", "jwt", "totp", "sessionid", "smscode", "secretkey", "clientsecret"),
+    *("password", "passwords", "passwd", "passphrase", "passcode", "passkey", "pwd", "pin", "pincode", "otp", "mdp"),
+    *("wachtwoord", "passwort", "kennwort", "captcha", "recaptcha", "hcaptcha", "altcha", "turnstile", "token", "csrf"),
+    *("csrfmiddlewaretoken", "nonce", "secret", "apikey", "authtoken", "accesstoken", "jwt", "totp", "smscode"),
+    *("secretkey", "clientsecret", "iban", "bic", "cvv", "cvc", "cvv2", "csc", "ssn", "bsn", "creditcard"),
+    *("cardholder", "kontoinhaber", "kreditkarte", "kreditkartennummer", "bankaccount", "bankrekening", "bankkonto"),
+    *("bankleitzahl", "sicherheitscode", "verificatiecode"),
 }
+# Words of their own only: a `session_id` may be that of a course.
+_SECRET_AS_ONE_WORD = {"sessionid"}
 # Inside a word, too: Dutch and German write compounds, and JSON knows no capitals.
 _SECRET_PART = re.compile(
-    r"password|passwort|wachtwoord|kennwort|motdepasse|captcha|tokens?$|creditcard|kreditkart"
-    r"|kartennummer|kaartnummer|kontonummer|rekeningnummer"
+    r"password|passwort|passphrase|passcode|wachtwoord|kennwort|motdepasse|captcha|tokens?$|creditcard|kreditkart"
+    r"|(bank|pin)pas(?!s)|kartenpr(ü|ue)f|(karten|kaart|konto|rekening)(nummer|nr)"
 )
 # Cards of a customer, a library, a visit or a field.
-_NO_BANKS_CARD = re.compile(r"(klanten|kunden|bibliothee?k|visite|flur)(kaart|karten)nummer")
+_NO_BANKS_CARD = re.compile(r"(klanten|kunden|bibliothee?k|visite|flur) ?(kaart|karten) ?(nummer|nr)")
 # What else they are part of is no secret: a bus pass, an authorization to call back, the bearer of a cost.
-_SECRET_ALONE = {"pass", "authorization", "bearer"}
+_SECRET_ALONE = {"pass", "authorization", "bearer", "pw"}
 _SECRET_PHRASES = (
-    *("card number", "card holder", "card expiry", "card code", "credit card", "debit card", "kaart nummer"),
-    *("account number", "bank account", "routing number", "sort code", "security code", "social security"),
+    *("card holder", "card expiry", "card expiration", "card exp", "card code", "credit card", "debit card"),
+    *("bank card", "cc expiry", "cc expiration", "cc exp", "bank account", "routing number", "sort code"),
+    *("swift code", "security code", "security answer", "social security", "api key", "private key", "access key"),
+    *("auth key", "mot de passe", "carte bancaire", "carte de credit", "carte de crédit", "user pass", "user pw"),
+    *("verification code", "recovery code", "sms code", "one time code", "fa code", "mfa code", "auth code"),
+    *("numero carte", "numéro carte", "numero de carte", "numéro de carte", "numero de compte", "numéro de compte"),
     *(
-        "api key",
-        "private key",
-        "access key",
-        "mot de passe",
-        "carte bancaire",
-        "konto nummer",
-        "cc number",
-        "card no",
-        "carte de credit",
-        "carte de crédit",
+        f"{what} {number}"
+        for what in ("card", "kaart", "karte", "karten", "carte", "cc", "account", "konto", "rekening")
+        for number in ("number", "num", "nr", "no", "nummer", "numero", "numéro")
     ),
-    *("card num", "user pass", "verification code", "recovery code", "sms code"),
 )
+_TOGETHER = 3
+"""Words of a name that may be one, written apart: "mot_de_passe"."""
+_SHORTEST_APART = 6
+"""Characters of a secret that is known when its one word is written apart. Shorter ones arise by chance: "to_tp"."""
+_SECRETS = _SECRET_WORDS | _SECRET_AS_ONE_WORD | {phrase.replace(" ", "") for phrase in _SECRET_PHRASES}
+_SECRETS_APART = {phrase.replace(" ", "") for phrase in _SECRET_PHRASES} | {
+    word for word in _SECRET_WORDS if len(word) >= _SHORTEST_APART
+}
 
 MAX_NAME = 200
 """Characters of a name that are looked at."""
-MAX_DEPTH = 100
-"""Levels of nested data that are searched for secrets."""
 
 _WORD = re.compile(r"[A-Z]+(?![^\W\dA-Z_])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
@@ -114,15 +119,21 @@ def is_secret_name(name: str) -> bool:
 
 @lru_cache(maxsize=2_048)
 def _is_secret_name(name: str) -> bool:
-    parts = words(name)
-    joined = f" {' '.join(parts)} "
     # "cvv2" and "password1": the digits belong to the word or number the field.
+    parts = _NO_BANKS_CARD.sub("*", " ".join(words(name))).split()
     return (
-        bool(_SECRET_WORDS.intersection(parts))
-        or any(_SECRET_PART.search(_NO_BANKS_CARD.sub("", part)) for part in parts)
+        bool(_SECRETS.intersection(parts))
+        or any(map(_SECRET_PART.search, parts))
         or (len(parts) == 1 and parts[0] in _SECRET_ALONE)
-        or any(f" {phrase} " in joined for phrase in _SECRET_PHRASES)
+        # Of words apart, a secret begins where a word does: "compass_word" is none.
+        or any(word in _SECRETS_APART or _SECRET_PART.match(word) for word in _joined(parts))
     )
+
+
+def _joined(parts: list[str]) -> list[str]:
+    """Words that stand side by side as one: a password may be called ``passWord`` or ``pass-word``."""
+    ends = range(2, _TOGETHER + 1)
+    return ["".join(parts[at : at + count]) for count in ends for at in range(len(parts) - count + 1)]
 
 
 def lead_field_by_name(name: str) -> str | None:
@@ -170,41 +181,49 @@ class FormField:
         return self.input_type in _CHOOSING or "boolean" in self.kind.lower()
 
 
-def assign(fields: Iterable[FormField], *, taken: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
-    """Return which form fields make which lead field, the first of each kind winning.
+def assign(
+    fields: Iterable[FormField], *, taken: Iterable[str] = (), blank: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
+    """Return which form fields make which lead field: of each kind the first, but of ``blank`` ones only where all are.
 
     ``taken`` are lead fields that were mapped explicitly. A whole name beats its parts.
     """
     found: dict[str, str] = {}
-    for field in fields:
+    for field in sorted(fields, key=lambda field: field.name in blank):
         lead_field = None if field.is_secret else field.lead_field
         if lead_field is not None:
             found.setdefault(lead_field, field.name)
     parts = tuple(found.pop(part) for part in (GIVEN_NAME, FAMILY_NAME) if part in found)
+    if found.get("name") in blank and not set(parts).issubset(blank):
+        del found["name"]
     assigned: dict[str, tuple[str, ...]] = {lead_field: (name,) for lead_field, name in found.items()}
     if parts:
         assigned.setdefault("name", parts)
     return {lead_field: names for lead_field, names in assigned.items() if lead_field not in set(taken)}
 
 
-def without_secrets(value: Any, *, depth: int = MAX_DEPTH, within: str = "") -> Any:
+def without_secrets(
+    value: Any, *, also: Callable[[str], bool] | None = None, depth: int = MAX_DEPTH, within: str = ""
+) -> Any:
     """Return ``value`` less the secrets in it; also less the pixel's and the consent fields.
 
-    ``within`` is the name under which it stands: ``{"card": {"number": …}}`` is a card number. What is nested deeper
-    than ``depth`` levels cannot be looked through, and stays at home too. Of a level no more than ``text.MAX_ITEMS``
-    items are looked at, and no more are returned: a lead keeps no more.
+    ``also`` says of a name whether what it stands for stays at home, too. ``within`` is the name under which ``value``
+    stands: ``{"card": {"number": …}}`` is a card number. What is nested deeper than ``depth`` levels cannot be looked
+    through, and stays at home too. Of a level no more than ``text.MAX_ITEMS`` items are looked at, and no more are
+    returned: a lead keeps no more.
     """
     if not isinstance(value, (Mapping, list, tuple)):
         return value
     if not depth:
-        return "(nested too deep)"
+        return TOO_DEEP
     if isinstance(value, Mapping):
-        kept = ((key, item) for key, item in value.items() if not _stays_home(str(key), within=within))
+        kept = ((key, item) for key, item in value.items() if not _stays_home(str(key), within=within, also=also))
         first = islice(kept, MAX_ITEMS)
-        return {key: without_secrets(item, depth=depth - 1, within=str(key)) for key, item in first}
-    return [without_secrets(item, depth=depth - 1, within=within) for item in value[:MAX_ITEMS]]
+        return {key: without_secrets(item, also=also, depth=depth - 1, within=str(key)) for key, item in first}
+    return [without_secrets(item, also=also, depth=depth - 1, within=within) for item in value[:MAX_ITEMS]]
 
 
-def _stays_home(name: str, *, within: str) -> bool:
+def _stays_home(name: str, *, within: str, also: Callable[[str], bool] | None) -> bool:
     is_own = name == SESSION_FIELD or name in CONSENT
-    return is_own or is_secret_name(name) or (bool(within) and is_secret_name(f"{within[:100]} {name}"))
+    hides = is_own or is_secret_name(name) or (bool(within) and is_secret_name(f"{within[:100]} {name}"))
+    return hides or (also is not None and also(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,11 @@ from django import forms
 from django.http import HttpRequest
 
 from . import consent, mapping
-from .capture import Data, capture_lead, report_failure
+from .capture import Data, capture_lead, is_in_a_loop, off_the_loop, report_failure, shielded
 from .conf import DEFAULT_ACCOUNT
 from .detection import FormField
 from .exceptions import OctanistConfigurationError
-from .mapping import FieldMapping, by_api_name
+from .mapping import FieldMapping, by_api_name, listed
 from .models import Lead
 from .vocabulary import CONSENT, SESSION_FIELD
 
@@ -24,8 +25,16 @@ if TYPE_CHECKING:
 else:
     _Base = _FormSetBase = object
 
+logger = logging.getLogger("django_octanist")
+
 FORMS: weakref.WeakSet[type[OctanistFormMixin]] = weakref.WeakSet()
 """Every form class with the mixin, for the system check of their mappings."""
+
+
+FRAMEWORK = ("django.", "django_octanist.", "builtins")
+"""How the modules begin whose forms have the fields that they declare."""
+
+_WARNED: weakref.WeakSet[type[Any]] = weakref.WeakSet()
 
 
 class OctanistFormMixin(_Base):
@@ -70,6 +79,10 @@ class OctanistFormMixin(_Base):
             row=getattr(self, "instance", None),
         )
 
+    async def acapture_lead(self, request: HttpRequest | None = None) -> Lead | None:
+        """Do as :meth:`capture_lead`, from async code: see :func:`django_octanist.capture.acapture_lead`."""
+        return await shielded(lambda: self.capture_lead(request))
+
     def _octanist_lead_data(self) -> Data:
         if not hasattr(self, "cleaned_data"):
             raise OctanistConfigurationError(f"{type(self).__qualname__}: call is_valid() before capture_lead()")
@@ -79,7 +92,11 @@ class OctanistFormMixin(_Base):
     def _check_octanist_mapping(self) -> None:
         if not self.__dict__.get("_octanist_checked"):
             self.__dict__["_octanist_checked"] = True
-            problem = mapping_problem(type(self), fields={*self.fields, *declared_fields(type(self))})
+            fields = {*self.fields, *declared_fields(type(self))}
+            problem = mapping_problem(type(self), fields=fields)
+            if problem and makes_own_fields(type(self)):
+                _warn_once(type(self), problem)
+                problem = mapping_problem(type(self), fields={*fields, *mapped_fields(type(self))})
             if problem:
                 raise OctanistConfigurationError(problem)
 
@@ -109,11 +126,17 @@ class OctanistFormSetMixin(_FormSetBase):
     def capture_lead(self, request: HttpRequest | None = None) -> list[Lead]:
         """Capture each filled form of this valid formset: see :meth:`OctanistFormMixin.capture_lead`. Never raises."""
         try:
+            if is_in_a_loop():
+                return off_the_loop(lambda: self.capture_lead(request))
             filled = self._octanist_filled_forms()
         except Exception as error:  # noqa: BLE001 - the site's form must succeed
             report_failure(error, form=type(self).__name__, names={})
             return []
         return [lead for form in filled if (lead := form.capture_lead(request)) is not None]
+
+    async def acapture_lead(self, request: HttpRequest | None = None) -> list[Lead]:
+        """Do as :meth:`capture_lead`, from async code: see :func:`django_octanist.capture.acapture_lead`."""
+        return await shielded(lambda: self.capture_lead(request))
 
     def _octanist_filled_forms(self) -> list[Any]:
         if not self.is_valid():
@@ -133,6 +156,25 @@ def _check_order(cls: type[Any], *, mixin: type[Any], base: type[Any], kind: str
 def declared_fields(form_class: type[Any]) -> set[str]:
     """Return the fields of the class and of what it is built on: a form may leave one out for some visitors."""
     return {name for base in form_class.__mro__ for name in getattr(base, "base_fields", ())}
+
+
+def makes_own_fields(form_class: type[Any]) -> bool:
+    """Return whether a class of the site's, not Django's or ours, makes ``form_class`` have fields when it is made."""
+    bases = [base for base in form_class.__mro__ if not base.__module__.startswith(FRAMEWORK)]
+    return any("__init__" in vars(base) for base in bases)
+
+
+def mapped_fields(owner: Any) -> set[str]:
+    """Return the fields that ``octanist_fields`` and ``octanist_exclude`` of ``owner`` name; ill-formed ones aside."""
+    mapping, exclude = owner.octanist_fields, owner.octanist_exclude
+    names = {name for value in mapping.values() for name in listed(value)} if hasattr(mapping, "values") else set()
+    return names if isinstance(exclude, str) else {*names, *exclude}
+
+
+def _warn_once(form_class: type[Any], problem: str) -> None:
+    if form_class not in _WARNED:
+        _WARNED.add(form_class)
+        logger.warning("Octanist: %s Where __init__ does not add it, it is passed over.", problem)
 
 
 def mapping_problem(form_class: type[OctanistFormMixin], *, fields: Collection[str]) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from django.core.files.base import File
-from django.db.models import Model
-
 from .detection import FormField, assign
+from .plain import as_json, as_text, is_blank
 from .vocabulary import BY_NAME, LEAD, PAGE
 
 FieldMapping = Mapping[str, "str | Sequence[str]"]
@@ -75,16 +71,18 @@ def by_api_name(
     used = {name for names in mapped.values() for name in names}
     open_fields = [field for field in fields if field.name not in used and field.name not in exclude]
     open_fields = [field for field in open_fields if not field.is_secret]
-    data = {lead_field: _joined(values, names) for lead_field, names in mapped.items()}
+    plain = {name: as_json(values.get(name)) for name in (*used, *(field.name for field in open_fields))}
+    data = {lead_field: _joined(plain, names) for lead_field, names in mapped.items()}
     for field in open_fields:
         # A field called "website" asks for the visitor's own: the page that the form is on is known without it.
         if field.name in BY_NAME and field.name not in (*LEAD, *PAGE):
-            data.setdefault(field.name, values.get(field.name))
+            data.setdefault(field.name, plain[field.name])
             used.add(field.name)
-    for lead_field, names in assign(open_fields, taken=mapped).items():
-        data[lead_field] = _joined(values, names)
+    blank = {name for name, value in plain.items() if is_blank(value)}
+    for lead_field, names in assign(open_fields, taken=mapped, blank=blank).items():
+        data[lead_field] = _joined(plain, names)
         used.update(names)
-    left_over = {field.name: as_json(values.get(field.name)) for field in open_fields if field.name not in used}
+    left_over = {field.name: plain[field.name] for field in open_fields if field.name not in used}
     own = data.get("custom")
     data["custom"] = own if own and not left_over else {**({"custom": own} if own else {}), **left_over}
     return {name: value for name, value in data.items() if value not in (None, "", {})}
@@ -139,23 +137,5 @@ def listed(names: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _joined(values: Mapping[str, Any], names: Sequence[str]) -> Any:
-    found = [as_json(values.get(name)) for name in names]
-    return found[0] if len(found) == 1 else " ".join(str(value).strip() for value in found if value not in (None, ""))
-
-
-def as_json(value: Any) -> Any:
-    """Return a cleaned value as JSON data: files by their names, objects by their text."""
-    if isinstance(value, File):
-        # An upload, or the file that a model's row has already.
-        return PurePath(value.name or "").name
-    if isinstance(value, Model):
-        return str(value)
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if hasattr(value, "__iter__"):
-        return [as_json(item) for item in value]
-    return str(value)
+    found = [values.get(name) for name in names]
+    return found[0] if len(found) == 1 else " ".join(filter(None, (as_text(value).strip() for value in found)))

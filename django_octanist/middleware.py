@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -17,6 +18,7 @@ from django.http import HttpRequest, HttpResponseBase
 from . import dispatch
 from .attribution import Visit, memory
 from .attribution.visit import enter, leave
+from .capture import release, shielded
 from .exceptions import describe
 
 logger = logging.getLogger("django_octanist")
@@ -44,6 +46,7 @@ class OctanistMiddleware:
             response: HttpResponseBase = self.get_response(request)
         finally:
             leave(token)
+            release(visit)
         if memory.is_concerned(request):
             _update(visit, request, response)
         return response
@@ -59,6 +62,9 @@ class OctanistMiddleware:
             raise
         finally:
             leave(token, ended=ended)
+            if visit.rows:
+                await shielded(partial(release, visit))
+            release(visit)
         if memory.is_concerned(request):
             # A reader of consent may use the database.
             await sync_to_async(_update)(visit, request, response)
@@ -66,6 +72,7 @@ class OctanistMiddleware:
 
     def _begin(self, request: HttpRequest) -> Visit:
         visit = request.octanist = Visit(request)  # type: ignore[attr-defined]
+        visit.rows = []
         if self._pid != os.getpid():
             self._pid = os.getpid()
             dispatch.first_request()

@@ -22,7 +22,7 @@ from django.db.models.signals import post_save, pre_save
 from django.http import HttpRequest
 
 from .attribution import Visit, current_visit
-from .capture import capture_lead, mark
+from .capture import capture_row
 from .conf import DEFAULT_ACCOUNT
 from .exceptions import OctanistConfigurationError
 from .vocabulary import BY_NAME
@@ -133,14 +133,13 @@ def _on_save(*, sender: type[Model], instance: Model, created: bool, raw: bool, 
         visit = current_visit()
         # What staff add in the admin is no visit of the person that the row is about.
         is_by_staff = visit is not None and visit.is_by_staff
-        lead = capture_lead(
+        capture_row(
+            instance,
             lambda: registration.data(instance),
             visit=Visit(HttpRequest()) if is_by_staff else None,
             form=registration.form,
             account=registration.account,
         )
-        if lead is not None:
-            mark(instance, lead)
 
 
 def _extends_a_row(instance: Model, *, of: type[Model], using: str) -> bool:

@@ -60,6 +60,14 @@ def test_words(name: str, parts: list[str]) -> None:
         *("wachtwoordherhaling", "passwortwiederholung", "kaartnummer", "kartennummer", "bankrekeningnummer"),
         *("ccnum", "cardNum", "authorization", "bearer", "jwt", "sessionid", "refreshtoken", "idtoken"),
         *("clientsecret", "secretkey", "totp", "smscode", "verification_code", "recovery_code", "recaptchaV3"),
+        *("passWord", "pass_word", "pass-word", "userPassWord", "pASSWORD", "pass_word_confirm", "pass phrase"),
+        *("passPhrase", "pass_code", "passCode", "mypasscode", "pass_wd", "wacht_woord", "kenn_wort", "pass_wort"),
+        *("pincode", "pin_code", "PINCode", "mdp", "pw", "user_pw", "password_hint", "passwordhint"),
+        *("verificationcode", "verificatiecode", "oneTimeCode", "one_time_code", "2fa_code", "securityanswer"),
+        *("cardNr", "card_nr", "card_no", "cardno", "cc_nr", "ccnr", "cc_exp", "cardExp", "bankCard", "bankpas"),
+        *("account_nr", "accountNr", "accountno", "kaartnr", "kaart_nr", "bank_kaart_nr", "kartennr", "karten_nr"),
+        *("kredit_karten_nummer", "kontonr", "konto_nr", "bank_konto_nr", "rekening_nr", "bankrekening"),
+        *("kartenprüfnummer", "numero_de_carte", "numéroCarte", "credit_cardNr", "api-key", "x-api-key", "csrf_tok_en"),
     ],
 )
 def test_names_of_secrets(name: str) -> None:
@@ -74,6 +82,11 @@ def test_names_of_secrets(name: str) -> None:
         *("email", "secretary", "", "bicycle", "ibanez", "order_number", "security", "cellphone"),
         *("bus_pass", "contact_authorization", "session", "event_session_id", "kaart", "kartenart", "tokenizer"),
         *("passport", "verification", "klantenkaartnummer", "Kundenkartennummer", "cost_bearer"),
+        *("klanten_kaart_nr", "klantenkaartnr", "kunden_karten_nummer", "passion", "passport_number", "passing_words"),
+        *("compass_word", "bypass_words", "compass_code", "spin", "spin_code", "shipping_code", "price_pw", "top_tp"),
+        *("order_nr", "orderNr", "kundennr", "kunden_nr", "klantnummer", "invoice_no", "house_nr", "phone_nr"),
+        *("session_id", "sessionId", "rekening", "postcard_number", "discount_code", "code_word", "word", "phrase"),
+        *("account_name", "karten_art", "landkaart", "bank_passage", "time_code", "one_time", "c_sc", "accountability"),
     ],
 )
 def test_names_that_are_no_secrets(name: str) -> None:
@@ -172,6 +185,32 @@ def test_assign(names: tuple[str, ...], taken: tuple[str, ...], assigned: dict[s
     assert assign(fields(*names), taken=taken) == assigned
 
 
+@pytest.mark.parametrize(
+    ("names", "blank", "assigned"),
+    [
+        (("phone", "mobile"), {"phone"}, {"phone": ("mobile",)}),
+        (("phone", "mobile"), {"mobile"}, {"phone": ("phone",)}),
+        (("phone", "mobile"), {"phone", "mobile"}, {"phone": ("phone",)}),
+        (("phone", "mobile", "gsm"), {"phone"}, {"phone": ("mobile",)}),
+        (("email", "business_email", "phone"), {"email"}, {"email": ("business_email",), "phone": ("phone",)}),
+        (("voornaam", "first_name", "last_name"), {"voornaam"}, {"name": ("first_name", "last_name")}),
+        (("last_name", "first_name"), {"last_name"}, {"name": ("first_name", "last_name")}),
+        (("full_name", "first_name"), {"full_name"}, {"name": ("first_name",)}),
+        (("full_name", "first_name", "last_name"), {"full_name", "last_name"}, {"name": ("first_name", "last_name")}),
+        (("full_name", "first_name"), {"full_name", "first_name"}, {"name": ("full_name",)}),
+        (("full_name", "your_name", "first_name"), {"full_name"}, {"name": ("your_name",)}),
+    ],
+    ids=[
+        *("first", "second", "both", "one of three", "email", "part", "one part", "whole", "whole and part", "all"),
+        "second whole",
+    ],
+)
+def test_what_is_filled_in_comes_before_what_is_blank(
+    names: tuple[str, ...], blank: set[str], assigned: dict[str, tuple[str, ...]]
+) -> None:
+    assert assign(fields(*names), blank=blank) == assigned
+
+
 def test_a_secret_is_never_assigned() -> None:
     assert assign([FormField(name="email", input_type="password")]) == {}
 
@@ -195,6 +234,11 @@ def test_a_secret_is_never_assigned() -> None:
 )
 def test_without_secrets(value: Any, kept: Any) -> None:
     assert without_secrets(value) == kept
+
+
+def test_more_can_stay_at_home_at_any_depth() -> None:
+    value = {"a": 1, "utm": 2, "b": [{"utm": {"c": 3}, "d": ({"utm": 4, "e": 5},)}]}
+    assert without_secrets(value, also=lambda name: name == "utm") == {"a": 1, "b": [{"d": [{"e": 5}]}]}
 
 
 def test_of_a_large_value_no_more_is_looked_at_than_is_kept() -> None:

@@ -258,6 +258,46 @@ class TestMapping:
 
         assert submitted(Dynamic, {"contact_7": "jo@example.com"}).capture_lead().email == "jo@example.com"
 
+    def test_a_field_that_it_adds_for_some_visitors_only(self, caplog: pytest.LogCaptureFixture) -> None:
+        class ForMembers(OctanistFormMixin, forms.Form):
+            octanist_fields = {"phone": "ring_me", "name": ("first", "last")}
+            octanist_exclude = ("number",)
+            email = forms.EmailField()
+            first = forms.CharField()
+
+            def __init__(self, *arguments: Any, member: bool = False, **named: Any) -> None:
+                super().__init__(*arguments, **named)
+                if member:
+                    self.fields |= {name: forms.CharField() for name in ("last", "number", "ring_me")}
+
+        class Inherits(ForMembers):
+            pass
+
+        filled = {"email": "jo@example.com", "first": "Jo", "last": "Smith", "number": "7", "ring_me": "0612"}
+        member = submitted(ForMembers, filled, member=True).capture_lead()
+        assert (member.name, member.phone, member.custom) == ("Jo Smith", "0612", {})
+        assert not caplog.records
+        for form in (ForMembers, ForMembers, Inherits):
+            assert "email" in str(form())
+            visitor = submitted(form, filled).capture_lead()
+            assert (visitor.name, visitor.phone, visitor.custom) == ("Jo", "", {})
+        lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert [line.partition(", which")[0].rpartition(".")[2] for line in lines] == [
+            "octanist_fields maps 'phone' to 'ring_me'"
+        ] * 2
+        assert all(line.endswith("Where __init__ does not add it, it is passed over.") for line in lines)
+
+    def test_what_can_never_be_right_is_an_error_there_too(self) -> None:
+        class Wrong(OctanistFormMixin, forms.Form):
+            octanist_fields = {"mail": "email"}
+            email = forms.EmailField()
+
+            def __init__(self, *arguments: Any, **named: Any) -> None:
+                super().__init__(*arguments, **named)
+
+        with pytest.raises(OctanistConfigurationError, match="maps 'mail', which is no field of a lead"):
+            str(Wrong())
+
 
 def test_an_error_in_the_sites_own_method_breaks_no_form(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(OctanistFormMixin, forms.Form):

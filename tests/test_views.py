@@ -187,3 +187,130 @@ def test_a_form_that_is_valid_once_only(rf: RequestFactory) -> None:
     view = type("View", (ContactView,), {"form_class": Once})
     assert view.as_view()(rf.post("/", {"email": "jo@example.com"})).status_code == 302
     assert Lead.objects.exists()
+
+
+class Refusing(ContactView):
+    """A site's view in the README's layout: its own ``form_valid`` goes on after the mixin's."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        super().form_valid(form)
+        if form.cleaned_data["email"] == "typo@example.com":
+            form.add_error("email", "Mail to this address bounced.")
+            return self.form_invalid(form)
+        return HttpResponse("thanks")
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return HttpResponse("no")
+
+
+class Unpaid(ContactView):
+    def form_valid(self, form: Any) -> HttpResponse:
+        super().form_valid(form)
+        return HttpResponse("no", status=402)
+
+
+class AsyncRefusing(ContactView):
+    http_method_names = ["post"]
+
+    async def post(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:  # type: ignore[override]
+        form = self.get_form()
+        assert form.is_valid()
+        return await self.form_valid(form)  # type: ignore[misc]
+
+    async def form_valid(self, form: Any) -> HttpResponse:  # type: ignore[override]
+        super().form_valid(form)
+        return HttpResponse("no", status=402 if form.cleaned_data["email"].startswith("typo") else 200)
+
+
+class TestTheSitesOwnFormValid:
+    @pytest.mark.parametrize("view", [Refusing, Unpaid])
+    def test_what_it_refuses_is_no_lead(self, rf: RequestFactory, view: type[Any]) -> None:
+        assert view.as_view()(rf.post("/", {"email": "typo@example.com"})).content == b"no"
+        assert not Lead.objects.exists()
+
+    def test_the_corrected_submission_is_the_only_lead(self, rf: RequestFactory) -> None:
+        for email in ("typo@example.com", "jo@example.com"):
+            Refusing.as_view()(rf.post("/", {"email": email}))
+        assert Lead.objects.get().email == "jo@example.com"
+
+    def test_nor_is_what_breaks_it(self, rf: RequestFactory) -> None:
+        class Broken(ContactView):
+            def form_valid(self, form: Any) -> HttpResponse:
+                super().form_valid(form)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            Broken.as_view()(rf.post("/", {"email": "jo@example.com"}))
+        assert not Lead.objects.exists()
+
+    def test_one_that_does_not_call_the_mixins(self, rf: RequestFactory) -> None:
+        class Own(ContactView):
+            def form_valid(self, form: Any) -> HttpResponse:
+                return HttpResponse("thanks")
+
+        assert Own.as_view()(rf.post("/", {"email": "jo@example.com"})).content == b"thanks"
+        assert Lead.objects.get().email == "jo@example.com"
+
+    @pytest.mark.parametrize(("email", "leads"), [("jo@example.com", 1), ("typo@example.com", 0)])
+    def test_one_that_is_async(self, rf: RequestFactory, email: str, leads: int) -> None:
+        async_to_sync(AsyncRefusing.as_view())(rf.post("/", {"email": email}))
+        assert Lead.objects.count() == leads
+
+    def test_it_is_captured_once(self, rf: RequestFactory, settings: Any) -> None:
+        settings.OCTANIST_DEDUPE_SECONDS = 0
+        Refusing.as_view()(rf.post("/", {"email": "jo@example.com"}))
+        assert Lead.objects.count() == 1
+
+    def test_a_view_that_was_not_set_up(self, rf: RequestFactory) -> None:
+        view = ContactView()
+        view.request = rf.post("/")
+        form = ContactForm({"email": "jo@example.com"})
+        assert form.is_valid()
+        assert view.form_valid(form).status_code == 302
+        assert Lead.objects.exists()
+
+    def test_a_post_that_calls_djangos_form_valid_alone(self, rf: RequestFactory) -> None:
+        class Own(ContactView):
+            def post(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+                form = self.get_form()
+                assert form.is_valid()
+                return super().form_valid(form)
+
+        assert Own.as_view()(rf.post("/", {"email": "jo@example.com"})).status_code == 302
+        assert Lead.objects.exists()
+
+    def test_one_that_calls_itself_for_another_form(self, rf: RequestFactory) -> None:
+        class Both(ContactView):
+            def form_valid(self, form: Any) -> HttpResponse:
+                if form.cleaned_data["email"] == "jo@example.com":
+                    friend = ContactForm({"email": "flo@example.com"})
+                    assert friend.is_valid()
+                    self.form_valid(friend)
+                return super().form_valid(form)
+
+        Both.as_view()(rf.post("/", {"email": "jo@example.com"}))
+        assert set(Lead.objects.values_list("email", flat=True)) == {"jo@example.com", "flo@example.com"}
+
+    def test_one_that_is_set_up_twice(self, rf: RequestFactory, settings: Any) -> None:
+        settings.OCTANIST_DEDUPE_SECONDS = 0
+        request = rf.post("/", {"email": "jo@example.com"})
+        view = ContactView()
+        view.setup(request)
+        view.setup(request)
+        view.dispatch(request)
+        assert Lead.objects.count() == 1
+
+
+def test_a_get_form_that_returns_another_form_is_an_error_before_the_row_is_saved(rf: RequestFactory) -> None:
+    class Plain(forms.ModelForm):  # type: ignore[type-arg]
+        class Meta:
+            model = Quote
+            fields = ["full_name", "email"]
+
+    class View(QuoteView):
+        def get_form(self, form_class: Any = None) -> Any:
+            return Plain(**self.get_form_kwargs())
+
+    with pytest.raises(OctanistConfigurationError, match="View uses OctanistFormViewMixin, but its form Plain is no"):
+        View.as_view()(rf.post("/", {"full_name": "Jo", "email": "jo@example.com"}))
+    assert not Quote.objects.exists()

@@ -75,12 +75,29 @@ class TestModel(KeepsARow):
         unregister(Quote)
 
 
+class TestModelAndForm(TestModel):
+    """The row's lead is the only one, and knows what the form knows."""
+
+    path = "/create/"
+    fields = ROW
+    captures = 2
+
+    def test_a_different_submission(self, client: Client) -> None:
+        for roof in ("flat", "tiled", "tiled"):
+            assert self.accepted(self.send(client, roof=roof))
+        assert sorted(lead.custom["roof"] for lead in Lead.objects.all()) == ["flat", "tiled"]
+
+
 class TestData(Redirects):
     path = "/data/"
 
 
 class TestAsync(Redirects):
     path = "/async/"
+
+
+class TestAsyncForm(Redirects):
+    path = "/async-form/"
 
 
 class TestAnotherFramework(Redirects):

@@ -29,6 +29,8 @@ class WayIn:
 
     form = "contact"
     """What the lead's ``form`` says."""
+    captures = 1
+    """How often the one submission is captured: by its row, too, where its model is registered."""
 
     def send(self, client: Client, **posted: str) -> HttpResponseBase:
         """Send the site's form once with the visitor's e-mail address :data:`EMAIL` and what else is ``posted``."""
@@ -70,8 +72,9 @@ class WayIn:
         with caplog.at_level(logging.ERROR, logger="django_octanist"):
             assert self.accepted(self.send(client))
         assert not Lead.objects.exists()
-        (record,) = [record for record in caplog.records if record.name == "django_octanist"]
-        assert "could not be captured" in record.getMessage()
+        lines = [record.getMessage() for record in caplog.records if record.name == "django_octanist"]
+        assert len(lines) == self.captures
+        assert all("could not be captured" in line for line in lines)
         assert EMAIL not in caplog.text
 
     def test_a_double_submission(self, client: Client) -> None:

@@ -38,6 +38,9 @@ class Visit:
     Every property is read when first asked for, and cached. True where there is a session or a campaign.
     """
 
+    rows: list[Any] | None = None
+    """What is noted of rows that became leads while the request is answered; None where nobody asks for it then."""
+
     def __init__(self, request: HttpRequest, *, body: Any = _NONE) -> None:
         self._request = request
         if body is not _NONE:

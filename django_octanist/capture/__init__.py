@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
-from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.db import router
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
@@ -23,10 +19,25 @@ from ..exceptions import OctanistConfigurationError, describe
 from ..models import Lead
 from ..transactions import savepoints
 from .draft import Data, draft
+from .held import release
 from .lenient import safely
-from .storing import complete, store
+from .loops import is_in_a_loop, off_the_loop, shielded
+from .rows import first_marked, lead_of, mark, mark_of, watch_rows
+from .storing import complete, store, store_beside, whole
 
-__all__ = ["Data", "acapture_lead", "capture_lead", "mark", "report_failure"]
+__all__ = [
+    "Data",
+    "acapture_lead",
+    "capture_lead",
+    "capture_row",
+    "first_marked",
+    "is_in_a_loop",
+    "off_the_loop",
+    "release",
+    "report_failure",
+    "shielded",
+    "watch_rows",
+]
 
 logger = logging.getLogger("django_octanist")
 
@@ -56,20 +67,17 @@ def capture_lead(
 
     Never raises: the row is written in a savepoint, ``data`` is called in one, and if that fails the caller's own work
     goes on, the error is logged without values, and the operator is alerted.
+
+    In async code it does its work in a thread and waits, as does everybody else: see :func:`acapture_lead`.
     """
-    values: Data = {}
-    try:
-        if not safely(lambda: conf.enabled, otherwise=True):
-            return None
-        already = _lead_of(row)
-        values = _given(data)
-        if not values:
-            return already
-        drafted = draft(values, visit=_visit(visit, request), form=form, account=account)
-        return store(drafted, request=request) if already is None else complete(already, by=drafted)
-    except Exception as error:  # noqa: BLE001 - the site's form must succeed
-        report_failure(error, form=form, names=values)
-        return None
+    return _capture(
+        data,
+        visit=lambda: _visit(visit, request),
+        form=form,
+        account=account,
+        keep=lambda drafted: _keep(drafted, row=row, request=request),
+        otherwise=lambda: lead_of(mark_of(row)),
+    )
 
 
 async def acapture_lead(
@@ -85,13 +93,29 @@ async def acapture_lead(
 
     Where the visitor goes away meanwhile, which cancels the view, the lead is stored before it ends.
     """
-    capturing = sync_to_async(capture_lead)(data, request=request, visit=visit, form=form, account=account, row=row)
-    task = asyncio.ensure_future(capturing)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
+    return await shielded(lambda: capture_lead(data, request=request, visit=visit, form=form, account=account, row=row))
+
+
+def capture_row(row: Model, data: Callable[[], Data], *, visit: Visit | None, form: str, account: str) -> Lead | None:
+    """Do as :func:`capture_lead` for a ``row`` that was saved just now, and note on it which lead it is.
+
+    While a request is answered that the middleware sees, the lead is not due: the form that saved the row may know
+    more. :func:`release` makes it due.
+    """
+    answered = current_visit()
+    rows = answered.rows if answered is not None else None
+
+    def keep(drafted: Lead) -> Lead | None:
+        stored = store(drafted, request=None, held=rows is not None)
+        if stored is not None:
+            noted = mark(row, stored, drafted=drafted)
+            if rows is not None:
+                rows.append(noted)
+        return stored
+
+    return _capture(
+        data, visit=lambda: _visit(visit, None), form=form, account=account, keep=keep, otherwise=lambda: None
+    )
 
 
 def report_failure(error: Exception, *, form: str, names: Data) -> None:
@@ -101,36 +125,40 @@ def report_failure(error: Exception, *, form: str, names: Data) -> None:
     alerts.capture_failed(form=form, cause=cause, fields=fields)
 
 
-def mark(row: Model, lead: Lead) -> None:
-    """Note on ``row`` that it is ``lead``, so that whoever captures the form that saved it makes no second one."""
-    setattr(row._state, _MARK, _Mark(row_id=id(row), submission_id=lead.submission_id))
-
-
-_MARK = "octanist_lead"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Mark:
-    """Only of this object: a copy of the row, or what comes back from a cache or a session, is another submission's."""
-
-    row_id: int
-    submission_id: UUID
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _no_mark, ()
-
-
-def _no_mark() -> None:
-    return None
-
-
-def _lead_of(row: object) -> Lead | None:
-    found: _Mark | None = getattr(getattr(row, "_state", None), _MARK, None)
-    if found is None or found.row_id != id(row):
+def _capture(
+    data: Data | Callable[[], Data],
+    *,
+    visit: Callable[[], Visit | None],
+    form: str,
+    account: str,
+    keep: Callable[[Lead], Lead | None],
+    otherwise: Callable[[], Lead | None],
+) -> Lead | None:
+    """Draft a lead of ``data`` and ``keep`` it; do ``otherwise`` where there are none. Never raises."""
+    values: Data = {}
+    try:
+        if is_in_a_loop():
+            again = partial(_capture, visit=visit, form=form, account=account, keep=keep, otherwise=otherwise)
+            return off_the_loop(lambda: again(data))
+        if not safely(lambda: conf.enabled, otherwise=True):
+            return None
+        values = _given(data)
+        return keep(draft(values, visit=visit(), form=form, account=account)) if values else otherwise()
+    except Exception as error:  # noqa: BLE001 - the site's form must succeed
+        report_failure(error, form=form, names=values)
         return None
-    with savepoints():
-        # None where the transaction that saved both was rolled back since.
-        return Lead.objects.using(router.db_for_write(Lead)).filter(submission_id=found.submission_id).first()
+
+
+def _keep(drafted: Lead, *, row: object, request: HttpRequest | None) -> Lead | None:
+    """Store ``drafted``, or let the lead that ``row`` is have what it lacks."""
+    noted = mark_of(row)
+    lead = lead_of(noted)
+    if noted is None or lead is None:
+        return store(drafted, request=request)
+    if noted.draft is None:
+        return complete(lead, by=drafted)
+    # An earlier row said the same, as far as rows go. Only with the form it shows whether this is another submission.
+    return store_beside(lead, whole(noted.draft, by=drafted), request=request)
 
 
 def _given(data: Data | Callable[[], Data]) -> dict[str, Any]:

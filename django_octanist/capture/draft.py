@@ -12,8 +12,9 @@ from ..conf import conf
 from ..consent import Consent
 from ..detection import FormField, assign, without_secrets
 from ..models import Lead
+from ..plain import as_json, as_text, is_blank, is_scalar
 from ..text import clean_json, clean_line, clean_text
-from ..vocabulary import ATTRIBUTION, BY_NAME, CAMPAIGN, CONTACT, LEAD, SESSION_FIELD, SESSION_ID
+from ..vocabulary import ATTRIBUTION, BY_NAME, CAMPAIGN, CONTACT, SESSION_FIELD, SESSION_ID
 from .lenient import safely
 
 logger = logging.getLogger("django_octanist")
@@ -29,10 +30,12 @@ def draft(values: dict[str, Any], *, visit: Visit | None, form: str, account: st
     known = safely(lambda: set(conf.accounts), otherwise={account})
     if account not in known:
         logger.warning("Octanist: the account %r has no key (known: %s). Its leads wait.", account, ", ".join(known))
-    session = _session(values, visit=visit)
-    own = consent.read_posted(values)
+    plain = {as_text(as_json(name)): as_json(value) for name, value in values.items()}
+    session = _session(plain, visit=visit, nested=values)
+    own = consent.read_posted(plain)
     agreed, read_from = _consent(visit, own=own)
-    found = _attribution(values, visit=visit, agreed=agreed)
+    may_attribute = agreed.allows_attribution or not safely(lambda: conf.require_consent, otherwise=True)
+    found = _attribution(plain, visit=visit, may_attribute=may_attribute)
     sources = {name: item.source for name, item in found.items()} | read_from
     sources |= {name: "form" for name, value in own.as_dict().items() if value is not None}
     attributed = {name: item.value for name, item in found.items()}
@@ -45,7 +48,7 @@ def draft(values: dict[str, Any], *, visit: Visit | None, form: str, account: st
         source=attribution.source_word(attributed, linked=bool(session.value)),
         consent=agreed.as_dict(),
         sources=sources | ({SESSION_ID: session.source} if session.source else {}),
-        **_content(values),
+        **_content(plain, may_attribute=may_attribute),
     )
 
 
@@ -58,12 +61,12 @@ def _consent(visit: Visit | None, *, own: Consent) -> tuple[Consent, dict[str, s
     return consent.merge(own, read), sources
 
 
-def _session(values: Data, *, visit: Visit | None) -> attribution.Found:
-    """The caller's own session id, else the posted one in ``data`` at any depth, else the request's."""
+def _session(values: Data, *, visit: Visit | None, nested: Data) -> attribution.Found:
+    """The caller's own session id, else the posted one in ``nested`` data at any depth, else the request's."""
     return attribution.first_session_id(
         attribution.read_session_id(values.get(SESSION_ID), source=EXPLICIT),
         attribution.form_session_id(values),
-        attribution.nested_session_id(values),
+        attribution.nested_session_id(nested),
         visit.session if visit is not None else attribution.NOTHING,
     )
 
@@ -74,43 +77,45 @@ def _linked(session: attribution.Found) -> Lead.Linked:
     return Lead.Linked.REFUSED if session.source.startswith(attribution.REFUSED) else Lead.Linked.NO
 
 
-def _attribution(values: Data, *, visit: Visit | None, agreed: Consent) -> dict[str, attribution.Found]:
+def _attribution(values: Data, *, visit: Visit | None, may_attribute: bool) -> dict[str, attribution.Found]:
     found: dict[str, attribution.Found] = {}
     if visit is not None:
         found = visit.page | safely(lambda: visit.campaign, otherwise=found)
     for name in ATTRIBUTION:
-        value = clean_line(str(values.get(name) or ""), max_length=BY_NAME[name].max_length)
+        value = clean_line(as_text(values.get(name) or ""), max_length=BY_NAME[name].max_length)
         if value:
             found[name] = attribution.Found(value, EXPLICIT)
-    if not agreed.allows_attribution and safely(lambda: conf.require_consent, otherwise=True):
-        return {name: item for name, item in found.items() if name not in CAMPAIGN}
-    return found
+    return found if may_attribute else {name: item for name, item in found.items() if name not in CAMPAIGN}
 
 
-def _content(values: dict[str, Any]) -> dict[str, Any]:
+def _content(values: Data, *, may_attribute: bool) -> dict[str, Any]:
     """The lead's own columns: API names first, then what is found by name, the rest into ``custom``."""
     rest = {name: value for name, value in values.items() if name not in BY_NAME and name != SESSION_FIELD}
-    given = {name: values[name] for name in LEAD if values.get(name) not in (None, "")}
-    fields = [FormField(name=str(name)) for name, value in rest.items() if isinstance(value, str)]
-    for lead_field, names in assign(fields, taken=given).items():
-        given[lead_field] = " ".join(filter(None, (rest.pop(name).strip() for name in names)))
+    given = {name: as_text(values[name]) for name in (*CONTACT, "note") if not is_blank(values.get(name))}
+    fields = [FormField(name=name) for name, value in rest.items() if is_scalar(value)]
+    blank = {name for name, value in rest.items() if is_blank(value)}
+    for lead_field, names in assign(fields, taken=given, blank=blank).items():
+        given[lead_field] = " ".join(filter(None, (as_text(rest.pop(name)).strip() for name in names)))
     columns: dict[str, Any] = {
-        name: clean_line(_text(given.get(name)), max_length=BY_NAME[name].max_length) for name in CONTACT
+        name: clean_line(given.get(name, ""), max_length=BY_NAME[name].max_length) for name in CONTACT
     }
-    return columns | {"note": clean_text(_text(given.get("note"))), "custom": _custom(given.get("custom"), rest=rest)}
+    custom = _custom(values.get("custom"), rest=rest, may_attribute=may_attribute)
+    return columns | {"note": clean_text(given.get("note", "")), "custom": custom}
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(item) for item in value)
-    return "" if value is None else str(value)
+def _custom(own: Any, *, rest: dict[str, Any], may_attribute: bool) -> Any:
+    """The site's own ``custom`` with what was left over; a site's own text stays as it is if nothing was.
 
-
-def _custom(own: Any, *, rest: dict[str, Any]) -> Any:
-    """The site's own ``custom`` with what was left over; a site's own text stays as it is if nothing was."""
+    The campaign may hide in fields that stand for none of the API's (``fbclid``, ``utm_term``): see ``names``.
+    """
+    also = None if may_attribute else attribution.is_campaign_name
     if own and not isinstance(own, Mapping):
         if not rest:
-            return clean_json(own)
+            return clean_json(without_secrets(own, also=also))
         own = {"custom": own}
-    filled = {name: value for name, value in {**rest, **(own or {})}.items() if value not in (None, "", [], {})}
-    return clean_json(without_secrets(filled))
+    filled = {name: value for name, value in {**rest, **(own or {})}.items() if not _is_empty(value)}
+    return clean_json(without_secrets(filled, also=also))
+
+
+def _is_empty(value: Any) -> bool:
+    return is_blank(value) if isinstance(value, str) else value in (None, [], {})

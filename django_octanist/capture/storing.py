@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, IntegrityError, connections, router, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
@@ -15,14 +17,22 @@ from .. import clock, dispatch, signals
 from ..conf import SETTINGS, conf
 from ..exceptions import describe
 from ..models import Lead
-from ..transactions import retried, savepoints
+from ..transactions import retried
 from ..vocabulary import CONTACT
 from .lenient import safely
 
 logger = logging.getLogger("django_octanist")
 
 
-def store(lead: Lead, *, request: HttpRequest | None) -> Lead | None:
+HELD_SECONDS = 10
+"""Seconds after which a lead is due that was held for its form, where nobody came back to say so."""
+
+
+def store(lead: Lead, *, request: HttpRequest | None, held: bool = False) -> Lead | None:
+    """Write the unsaved ``lead`` and have it delivered, or return the one that is the same submission.
+
+    One that is ``held`` is not due before it is released, or :data:`HELD_SECONDS` have passed.
+    """
     if not (lead.name or lead.email or lead.phone or lead.custom):
         logger.warning(
             "Octanist: nothing was captured of the form %r: it has no name, email, phone or custom field"
@@ -32,15 +42,17 @@ def store(lead: Lead, *, request: HttpRequest | None) -> Lead | None:
         return None
     database = router.db_for_write(Lead)
     # A connection may be lost since it was used last, and SQLite locked. Not for long: a visitor waits.
-    return retried(lambda: _write(lead, request=request, database=database), using=database, times=1)
+    return retried(lambda: _write(lead, request=request, held=held, database=database), using=database, times=1)
 
 
-def _write(lead: Lead, *, request: HttpRequest | None, database: str) -> Lead:
+def _write(lead: Lead, *, request: HttpRequest | None, held: bool, database: str) -> Lead:
     lead.pk = None
     with transaction.atomic(using=database):
         lead.created_at = lead.next_attempt_at = clock.now(using=database)
+        if held:
+            lead.next_attempt_at = lead.created_at + timedelta(seconds=HELD_SECONDS)
         stored, is_new = _insert(lead, database=database)
-        if stored.submission_id == lead.submission_id:
+        if stored.submission_id == lead.submission_id and not held:
             transaction.on_commit(lambda: dispatch.nudge(stored.account), using=database, robust=True)
         if is_new and signals.lead_captured.has_listeners(Lead):
             _announce(stored, request=request, database=database)
@@ -50,19 +62,71 @@ def _write(lead: Lead, *, request: HttpRequest | None, database: str) -> Lead:
 def complete(lead: Lead, *, by: Lead) -> Lead:
     """Give ``lead`` what it lacks and ``by``, an unsaved lead of the same submission, has. Return it.
 
-    Nothing is changed once a worker has taken it.
+    Nothing is changed once a worker has taken it. Where the same was sent twice, and the second time came through
+    first, its lead is returned, and this one cancelled.
     """
+    more = lacking(lead, by=by)
+    if not more:
+        return lead
+    database = router.db_for_write(Lead)
+    untaken = Lead.objects.using(database).waiting().filter(pk=lead.pk, lease=None, attempts=0)
+    with transaction.atomic(using=database):
+        # Written first, which locks it: see `store_beside`.
+        if not untaken.update(**more):
+            return lead
+        other = _overtaker(whole(lead, by=by), database=database)
+        if other is not None:
+            untaken.update(**_overtaken(other))
+            return other
+    lead.refresh_from_db(using=database)
+    return lead
+
+
+def store_beside(twin: Lead, lead: Lead, *, request: HttpRequest | None) -> Lead | None:
+    """Write the unsaved ``lead``, as :func:`store` does, unless ``twin`` says the same by now: then return that."""
+    database = router.db_for_write(Lead)
+
+    def write() -> Lead | None:
+        row = Lead.objects.using(database).filter(pk=twin.pk)
+        with transaction.atomic(using=database):
+            # A lock that every database has. Of two requests that send the same, one completes the twin before this
+            # looks at it, or finds what this has stored.
+            row.update(submission_id=F("submission_id"))
+            now = row.first()
+            return now if now is not None and _said(now) == _said(lead) else store(lead, request=request)
+
+    return retried(write, using=database, times=1)
+
+
+def lacking(lead: Lead, *, by: Lead) -> dict[str, Any]:
+    """Return the columns of what ``lead`` lacks and ``by``, an unsaved lead of the same submission, has."""
     more = {name: getattr(by, name) for name in (*CONTACT, "note") if getattr(by, name) and not getattr(lead, name)}
     if by.session_id and not lead.session_id:
         more |= {name: getattr(by, name) for name in _OF_A_VISIT}
     if isinstance(by.custom, dict) and isinstance(lead.custom, dict) and by.custom.keys() - lead.custom.keys():
         more["custom"] = {**by.custom, **lead.custom}
-    database = router.db_for_write(Lead)
-    with savepoints():
-        untaken = Lead.objects.using(database).waiting().filter(pk=lead.pk, lease=None, attempts=0)
-        if more and untaken.update(**more):
-            lead.refresh_from_db(using=database)
-    return lead
+    return more
+
+
+def whole(lead: Lead, *, by: Lead) -> Lead:
+    """Return a copy of ``lead`` that has what it lacks of ``by``. Nothing is stored."""
+    made = copy.copy(lead)
+    for name, value in lacking(lead, by=by).items():
+        setattr(made, name, value)
+    return made
+
+
+def _overtaker(lead: Lead, *, database: str) -> Lead | None:
+    """The lead that was stored of the same submission as ``lead``, while that lacked what only its form knew."""
+    seconds = safely(lambda: conf.dedupe_seconds, otherwise=SETTINGS["OCTANIST_DEDUPE_SECONDS"].default)
+    lead.dedupe_key = dedupe_key(lead) if seconds else None
+    found = _twin(lead, seconds=seconds, database=database) if lead.dedupe_key else None
+    return found if found is not None and found.pk != lead.pk else None
+
+
+def _overtaken(other: Lead) -> dict[str, Any]:
+    error = f"The same was sent twice: lead {other.pk} stands for it."
+    return {"status": Lead.Status.CANCELLED, "next_attempt_at": None, "dedupe_key": None, "error": error}
 
 
 _OF_A_VISIT = ("session_id", "linked", "attribution", "source", "consent", "sources")
@@ -125,6 +189,11 @@ def dedupe_key(lead: Lead) -> str | None:
     """
     if not (lead.name or lead.email or lead.phone or lead.session_id):
         return None
-    same = [lead.account, lead.form, lead.name, lead.email, lead.phone, lead.note, lead.custom, lead.session_id]
-    content = json.dumps(same, sort_keys=True, ensure_ascii=True)
+    content = _said(lead, lead.account, lead.form)
     return salted_hmac("django_octanist.capture", content, algorithm="sha256").hexdigest()
+
+
+def _said(lead: Lead, *of: str) -> str:
+    """What the visitor said in ``lead``, as text, after the names of what it was said in."""
+    said = [*of, lead.name, lead.email, lead.phone, lead.note, lead.custom, lead.session_id]
+    return json.dumps(said, sort_keys=True, ensure_ascii=True)

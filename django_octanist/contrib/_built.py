@@ -8,15 +8,9 @@ from typing import Any
 from django.forms import BaseForm, BaseModelForm
 
 from ..exceptions import OctanistConfigurationError
-from ..forms import mapping_problem, read_form
+from ..forms import mapped_fields, mapping_problem, read_form
 from ..mapping import FieldMapping as FieldMapping
 from ..vocabulary import CONTACT
-
-
-def named_fields(mapping: Any) -> list[str]:
-    """Return the form fields that ``mapping`` names; none where it is no mapping, which others say."""
-    values = mapping.values() if hasattr(mapping, "values") else ()
-    return [name for names in values for name in ([names] if isinstance(names, str) else names)]
 
 
 def check_class(cls: type[Any], *, mixin: type[Any], base: type[Any]) -> None:
@@ -35,9 +29,7 @@ def check_mapping(cls: type[Any]) -> None:
 
     That a field is there is not looked at: an editor may add it tomorrow.
     """
-    exclude = cls.octanist_exclude
-    fields = {*named_fields(cls.octanist_fields), *([] if isinstance(exclude, str) else exclude)}
-    problem = mapping_problem(cls, fields=fields)
+    problem = mapping_problem(cls, fields=mapped_fields(cls))
     if problem:
         raise OctanistConfigurationError(problem)
 

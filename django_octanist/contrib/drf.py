@@ -15,9 +15,9 @@ from django.db import connections, router
 from ..capture import capture_lead, report_failure
 from ..conf import DEFAULT_ACCOUNT
 from ..exceptions import OctanistConfigurationError
+from ..forms import mapped_fields
 from ..mapping import FieldMapping, problem, with_nested
 from ..models import Lead
-from ._built import named_fields
 from .missing import missing
 
 try:
@@ -193,7 +193,7 @@ class OctanistCreateMixin:
         wrong = self._octanist_problem(names)
         if wrong and makes_own_fields(serializer):
             logger.warning("Octanist: %s Where the serializer does not add it, it is skipped.", wrong)
-            wrong = self._octanist_problem(names | {*named_fields(self.octanist_fields), *self.octanist_exclude})
+            wrong = self._octanist_problem(names | mapped_fields(self))
         if wrong:
             raise OctanistConfigurationError(wrong)
 

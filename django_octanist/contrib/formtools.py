@@ -12,7 +12,7 @@ from django.forms import BaseForm, BaseFormSet, Form
 from django.http import HttpRequest, HttpResponseBase
 
 from ..attribution import Found, Visit, form_session_id, visit_of
-from ..capture import capture_lead, report_failure
+from ..capture import capture_lead, first_marked, report_failure, watch_rows
 from ..conf import DEFAULT_ACCOUNT, conf
 from ..forms import OctanistFormMixin, posted_context, read_form
 from ..vocabulary import SESSION_FIELD
@@ -101,14 +101,14 @@ class OctanistWizardMixin(_Base):
 
         def done_and_captured(form_list: Any, **kwargs: Any) -> HttpResponseBase:
             kept, step = self.storage.extra_data.get(KEPT), self.storage.current_step
+            steps, made = kwargs.get("form_dict") or dict(enumerate(form_list)), watch_rows()
             response = done(form_list, **kwargs)
-            steps = kwargs.get("form_dict") or dict(enumerate(form_list))
 
             def capture() -> None:
                 nonlocal captured
                 if not captured and is_finished(steps, response=response) and not self._octanist_went_back(step):
                     captured = True
-                    self._octanist_capture(steps, kept=kept)
+                    self._octanist_capture(steps, kept=kept, row=first_marked(_rows_of(steps)) or made())
 
             self._octanist_safely(capture)
             return response
@@ -120,13 +120,14 @@ class OctanistWizardMixin(_Base):
         now = self.storage.current_step
         return now != step and self.storage.get_step_data(now) is not None
 
-    def _octanist_capture(self, steps: Steps, *, kept: Any) -> None:
+    def _octanist_capture(self, steps: Steps, *, kept: Any, row: object) -> None:
         with begun_as(kept, request=self.request):
             capture_lead(
                 lambda: self._octanist_lead_data(steps),
                 request=self.request,
                 form=self.octanist_form or type(self).__name__,
                 account=self.octanist_account,
+                row=row,
             )
 
     def _octanist_lead_data(self, steps: Steps) -> dict[str, Any]:
@@ -199,6 +200,11 @@ def _found(values: Mapping[str, Any]) -> dict[str, Found]:
 def is_finished(steps: Steps, *, response: HttpResponseBase) -> bool:
     """Whether ``done`` took what the ``steps`` say: its ``response`` is no error, and it added none to a form."""
     return response.status_code < 400 and all(form.is_valid() for form in steps.values())
+
+
+def _rows_of(steps: Steps) -> Iterator[object]:
+    """The rows that the ``steps`` may have saved."""
+    return (getattr(form, "instance", None) for form in steps.values())
 
 
 def steps_context(steps: Steps) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponseBase
 
-from ..capture import acapture_lead, capture_lead
+from ..capture import acapture_lead, capture_lead, watch_rows
 from ..conf import DEFAULT_ACCOUNT
 from ..exceptions import OctanistConfigurationError
 from ..mapping import FieldMapping, Leaf, by_api_name_nested, problem, with_nested, without_secret_leaves
@@ -170,9 +170,11 @@ def _wrapping(operation: Any) -> Callable[..., Callable[..., Any]]:
 def _synchronous(view: Callable[..., Any], reader: _Reader, named: Any) -> Callable[..., Any]:
     @wraps(view)
     def capturing(request: HttpRequest, **arguments: Any) -> Any:
+        made = watch_rows()
         result = view(request, **arguments)
         if _has_succeeded(result):
-            _capture(reader.leads(arguments, query=request.GET), request=request, **named)
+            leads = reader.leads(arguments, query=request.GET)
+            _capture(leads, request=request, row=_row_of(leads, made=made()), **named)
         return result
 
     return capturing
@@ -181,9 +183,11 @@ def _synchronous(view: Callable[..., Any], reader: _Reader, named: Any) -> Calla
 def _asynchronous(view: Callable[..., Any], reader: _Reader, named: Any) -> Callable[..., Any]:
     @wraps(view)
     async def capturing(request: HttpRequest, **arguments: Any) -> Any:
+        made = watch_rows()
         result = await view(request, **arguments)
         if _has_succeeded(result):
-            await _acapture(reader.leads(arguments, query=request.GET), request=request, **named)
+            leads = reader.leads(arguments, query=request.GET)
+            await _acapture(leads, request=request, row=_row_of(leads, made=made()), **named)
         return result
 
     return capturing
@@ -219,6 +223,11 @@ def _asynchronous_stream(view: Callable[..., Any], reader: _Reader, named: Any) 
         return followed(view(request, **arguments), reader.leads(arguments, query=request.GET), request)
 
     return capturing
+
+
+def _row_of(leads: list[_Data], *, made: object) -> object:
+    """The row that an operation ``made``, where nobody can doubt which of its ``leads`` that is."""
+    return made if len(leads) == 1 else None
 
 
 def _capture(leads: list[_Data], **told: Any) -> None:

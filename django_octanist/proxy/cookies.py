@@ -39,22 +39,20 @@ def give_client_id(request: HttpRequest, response: HttpResponse) -> None:
         _set(response, CLIENT_ID, str(uuid4()), max_age=MAX_AGE, secure=request.is_secure(), httponly=False)
 
 
-def pass_on(set_cookies: Iterable[str], request: HttpRequest, response: HttpResponse) -> None:
-    """Set on ``response`` what of the values of ``Set-Cookie`` headers is the pixel's own."""
+def pass_on(set_cookies: Iterable[str], request: HttpRequest, response: HttpResponse, *, may_keep: bool) -> None:
+    """Set on ``response`` what of the values of ``Set-Cookie`` headers is the pixel's own.
+
+    Unless the browser ``may_keep`` a cookie, only those that delete one.
+    """
     for line in list(set_cookies)[:MOST]:
         pair, *rest = line.split(";")
         name, _, value = (part.strip() for part in pair.partition("="))
         if not _NAME(name) or not _VALUE(value):
             continue
         attributes = {key.strip().lower(): given.strip() for key, _, given in (item.partition("=") for item in rest)}
-        _set(
-            response,
-            name,
-            value,
-            max_age=_age(attributes),
-            secure=request.is_secure(),
-            httponly="httponly" in attributes,
-        )
+        age, httponly = _age(attributes), "httponly" in attributes
+        if may_keep or age == 0:
+            _set(response, name, value, max_age=age, secure=request.is_secure(), httponly=httponly)
 
 
 def _age(attributes: Mapping[str, str]) -> int | None:

@@ -1,7 +1,7 @@
 """How many events an address may send: counted by the minute in Django's default cache, under a keyed hash.
 
-Where that is memory of this process, which holds a few hundred entries of the whole site, they are counted beside it:
-visitors must not drive out what the site keeps there.
+Where that holds a few hundred entries of the whole site (see :data:`SMALL`), they are counted beside it, in this
+process: visitors must not drive out what the site keeps there, its sessions for one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections import OrderedDict
 from ipaddress import IPv6Network
 
 from django.core.cache import DEFAULT_CACHE_ALIAS, caches
+from django.core.cache.backends.db import BaseDatabaseCache
+from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils.crypto import salted_hmac
 
@@ -27,18 +29,24 @@ WINDOW = 60
 """Seconds."""
 MOST_COUNTED = 10_000
 """Addresses that a process counts in its own memory; the oldest goes first."""
+SMALL = (LocMemCache, BaseDatabaseCache, FileBasedCache)
+"""Caches that throw out entries of the site from the 300th on, unless ``MAX_ENTRIES`` says otherwise."""
 
 
 class _Counts:
-    """How many events of whom, in this process."""
+    """How many events of whom, in this process and minute."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.minute = 0
         self.kept: OrderedDict[str, int] = OrderedDict()
 
-    def add(self, key: str) -> int:
-        """Count one more of ``key``, and return how many that makes."""
+    def add(self, key: str, *, minute: int) -> int:
+        """Count one more of ``key`` in ``minute``, and return how many that makes."""
         with self.lock:
+            if minute != self.minute:
+                self.minute = minute
+                self.kept.clear()
             self.kept[key] = self.kept.get(key, 0) + 1
             if len(self.kept) > MOST_COUNTED:
                 self.kept.popitem(last=False)
@@ -53,9 +61,9 @@ def admits(address: Address | None) -> bool:
 
     An IPv6 address counts with its /64, which is one household's. A cache that does not answer limits nobody.
     """
-    key = f"octanist.events.{_hashed(address)}.{int(time.time() // WINDOW)}"
+    minute = int(time.time() // WINDOW)
     try:
-        return _counted(key) <= conf.events_per_minute
+        return _counted(f"octanist.events.{_hashed(address)}.{minute}", minute=minute) <= conf.events_per_minute
     except ValueError:
         return True  # no longer there, or never kept: nothing to count with
     except Exception as error:  # noqa: BLE001 - whatever the site's cache raises, its pages go on
@@ -63,10 +71,10 @@ def admits(address: Address | None) -> bool:
         return True
 
 
-def _counted(key: str) -> int:
+def _counted(key: str, *, minute: int) -> int:
     cache = caches[DEFAULT_CACHE_ALIAS]
-    if isinstance(cache, LocMemCache):
-        return _counts.add(key)
+    if isinstance(cache, SMALL):
+        return _counts.add(key, minute=minute)
     cache.add(key, 0, timeout=2 * WINDOW)
     return int(cache.incr(key))
 

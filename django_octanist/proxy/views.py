@@ -76,7 +76,9 @@ def _forward(request: HttpRequest, response: HttpResponse) -> int:
     own = cookies.header_of(request)
     if own:
         headers["Cookie"] = own
-    cookies.pass_on(upstream.forward(body, headers=headers), request, response)
+    answered = upstream.forward(body, headers=headers)
+    if answered:
+        cookies.pass_on(answered, request, response, may_keep=_may_keep(request))
     return 204
 
 
@@ -94,14 +96,23 @@ def _answer(body: bytes, *, age: int) -> HttpResponse:
 
 
 def _client_id(request: HttpRequest) -> HttpResponse:
-    """The pixel asks once its visitor has consented; where the site insists on knowing that itself, it is looked up."""
+    """The pixel asks once its visitor has consented."""
     response = HttpResponse(status=204, headers={"Cache-Control": "no-store"})
-    try:
-        if not conf.require_consent or read_stored(request)[0].allows_attribution:
-            cookies.give_client_id(request, response)
-    except OctanistConfigurationError as error:
-        logger.error("Octanist: the pixel gets no client id: %s", error)
+    if _may_keep(request):
+        cookies.give_client_id(request, response)
     return response
+
+
+def _may_keep(request: HttpRequest) -> bool:
+    """Whether the browser may keep the pixel's cookies: where the site insists on knowing consent itself, if it does.
+
+    Else it is the pixel's own business.
+    """
+    try:
+        return not conf.require_consent or read_stored(request)[0].allows_attribution
+    except OctanistConfigurationError as error:
+        logger.error("Octanist: the pixel keeps no cookie: %s", error)
+        return False
 
 
 def _is_own(request: HttpRequest) -> bool:

@@ -246,3 +246,86 @@ class TestARowThatIsALeadAlready:
         assert lead is not None
         assert lead != somebody
         assert lead.form == "contact"
+
+
+class RoofForm(OctanistFormMixin, forms.ModelForm):  # type: ignore[type-arg]
+    octanist_form = "quote"
+
+    message = forms.CharField(required=False)
+
+    class Meta:
+        model = Quote
+        fields = ["full_name", "email", "roof"]
+
+
+def saved(message: str = "", *, roof: str = "flat") -> RoofForm:
+    form = RoofForm({"full_name": "Jo", "email": "jo@example.com", "roof": roof, "message": message})
+    form.save()
+    return form
+
+
+class TestTheSamePersonTwice:
+    """A registered model and a form that captures: rows that say the same may come from different submissions."""
+
+    @pytest.fixture(autouse=True)
+    def _registered(self) -> Iterator[None]:
+        register(Quote, form="quote", name="full_name", email="email")
+        yield
+        unregister(Quote)
+
+    def test_different_submissions_are_two_leads(self, rf: RequestFactory) -> None:
+        for message in ("The garage leaks", "And the house needs solar panels"):
+            saved(message).capture_lead(rf.post("/"))
+        found = Lead.objects.order_by("pk")
+        assert [lead.note for lead in found] == ["The garage leaks", "And the house needs solar panels"]
+        assert {(lead.form, lead.name, lead.email) for lead in found} == {("quote", "Jo", "jo@example.com")}
+
+    def test_another_session_is_another_submission(self, rf: RequestFactory) -> None:
+        for session in ("one", "two"):
+            saved().capture_lead(rf.post("/", {"octa_sid": session}))
+        assert set(Lead.objects.values_list("session_id", flat=True)) == {"one", "two"}
+
+    def test_a_double_click_is_one(self, rf: RequestFactory) -> None:
+        first, second = (saved("The garage leaks").capture_lead(rf.post("/")) for _click in range(2))
+        assert first == second == Lead.objects.get()
+
+    def test_a_double_click_on_the_second_one_is_none_either(self, rf: RequestFactory) -> None:
+        for message in ("The garage leaks", "The house", "The house"):
+            saved(message).capture_lead(rf.post("/"))
+        assert Lead.objects.count() == 2
+
+    def test_where_the_row_says_it_in_other_words(self, rf: RequestFactory) -> None:
+        unregister(Quote)
+        register(Quote, form="quote", email="email", custom={"roof": lambda row: row.roof.upper()})
+        for _click in range(2):
+            saved("Hi").capture_lead(rf.post("/"))
+        assert Lead.objects.get().custom == {"roof": "FLAT"}
+
+    def test_without_a_form_that_captures_it_stays_one(self) -> None:
+        assert saved("a").instance.pk != saved("b").instance.pk
+        assert Lead.objects.count() == 1
+
+    def test_a_form_that_says_nothing_returns_it(self) -> None:
+        lead = Lead.objects.get(pk=saved("a").capture_lead().pk)  # type: ignore[union-attr]
+        assert capture_lead({}, row=saved("a").instance) == lead
+
+    def test_captured_twice_by_the_second_form(self, rf: RequestFactory) -> None:
+        saved("The garage leaks").capture_lead(rf.post("/"))
+        form = saved("The house")
+        assert form.capture_lead(rf.post("/")) == form.capture_lead(rf.post("/")) == Lead.objects.latest("pk")
+        assert Lead.objects.count() == 2
+
+    def test_a_double_click_whose_second_request_is_the_faster_one(self, rf: RequestFactory) -> None:
+        """Between its row and its form, the first sends a mail."""
+        first, second = saved("The garage leaks"), saved("The garage leaks")
+        faster, slower = second.capture_lead(rf.post("/")), first.capture_lead(rf.post("/"))
+        assert faster == slower == Lead.objects.get(status=Lead.Status.PENDING)
+        gone = Lead.objects.get(status=Lead.Status.CANCELLED)
+        assert (gone.next_attempt_at, gone.dedupe_key) == (None, None)
+        assert gone.error == f"The same was sent twice: lead {slower.pk} stands for it."  # type: ignore[union-attr]
+
+    def test_different_ones_in_that_order(self, rf: RequestFactory) -> None:
+        first, second = saved("The garage leaks"), saved("The house")
+        second.capture_lead(rf.post("/"))
+        first.capture_lead(rf.post("/"))
+        assert set(Lead.objects.waiting().values_list("note", flat=True)) == {"The garage leaks", "The house"}

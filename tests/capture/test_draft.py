@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import F
 from django.http import QueryDict
 from django.test import RequestFactory
+from django.utils.translation import gettext_lazy
 
 from django_octanist.capture import capture_lead
 from django_octanist.models import Lead
+from django_octanist.vocabulary import FIELDS
 from tests.capture import SESSION, capture
+from tests.site.models import Company
 
 pytestmark = pytest.mark.django_db
+
+
+FIELDS_OF_A_LEAD = [field.name for field in FIELDS]
 
 
 class Named(str, Enum):
     EMAIL = "email"
     ROOF = "roof"
+
+
+class Phone:
+    """As django-phonenumber-field's."""
+
+    def __str__(self) -> str:
+        return "+31612345678"
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise ValueError("MARKER")
 
 
 class TestContent:
@@ -59,6 +81,64 @@ class TestContent:
         lead = capture(QueryDict(f"email=jo@example.com&roof=a&roof=b&octa_sid={SESSION}&csrfmiddlewaretoken=x"))
         assert lead.custom == {"roof": ["a", "b"]}
         assert lead.session_id == SESSION
+
+    @pytest.mark.parametrize("blank", ["", "  ", None, []])
+    def test_of_one_kind_the_first_that_is_filled_in(self, blank: Any) -> None:
+        lead = capture({"telephone": blank, "mobile": "0612345678", "email": blank, "mail": "jo@example.com"})
+        assert (lead.phone, lead.email, lead.custom) == ("0612345678", "jo@example.com", {})
+
+    def test_a_double_click_is_one_lead_whichever_phone_was_filled_in(self) -> None:
+        data = {"phone": "", "mobile": "0612345678", "message": "Leaks"}
+        assert capture(data, form="contact") == capture(data, form="contact")
+
+    @pytest.mark.parametrize(
+        ("value", "phone"),
+        [(31612345678, "31612345678"), (31612345678.0, "31612345678"), (Phone(), "+31612345678")],
+    )
+    def test_a_contact_need_be_no_text(self, value: Any, phone: str) -> None:
+        lead = capture({"mobile": value, "email": "jo@example.com"})
+        assert (lead.phone, lead.custom) == (phone, {})
+
+    def test_yes_is_no_contact(self) -> None:
+        assert capture({"phone_number": True, "email": "jo@example.com"}).custom == {"phone_number": True}
+
+    def test_objects_are_what_they_say(self) -> None:
+        for name in ("Flat", "Tiled"):
+            Company.objects.create(name=name)
+        lead = capture(
+            {
+                "email": "jo@example.com",
+                "roofs": Company.objects.order_by("name"),
+                "company": Company.objects.get(name="Flat"),
+                "from": date(2026, 3, 1),
+                "budget": Decimal("5.50"),
+                "plan": SimpleUploadedFile("plan.pdf", b"x"),
+                "kind": Named.ROOF,
+                "label": gettext_lazy("Yes"),
+                "custom": {"roofs again": Company.objects.order_by("name")},
+            }
+        )
+        assert lead.custom == {
+            "roofs": ["Flat", "Tiled"],
+            "company": "Flat",
+            "from": "2026-03-01",
+            "budget": "5.50",
+            "plan": "plan.pdf",
+            "kind": "roof",
+            "label": "Yes",
+            "roofs again": ["Flat", "Tiled"],
+        }
+
+    def test_secrets_in_rows_stay_at_home(self) -> None:
+        Company.objects.create(name="s3cret")
+        rows = Company.objects.annotate(password=F("name")).values("password", "id")
+        assert "s3cret" not in json.dumps(capture({"email": "jo@example.com", "rows": rows}).custom)
+
+    @pytest.mark.parametrize("name", [*FIELDS_OF_A_LEAD, "mobile", "roof", "octa_sid", "password"])
+    def test_no_objects_text_costs_the_lead(self, name: str, caplog: pytest.LogCaptureFixture) -> None:
+        lead = capture({"custom": {"a": 1}, "first_name": "Jo", name: Broken(), "nested": [{"b": Broken()}]})
+        assert lead.name == "Jo"
+        assert "MARKER" not in caplog.text
 
     def test_empty_values_are_left_out(self) -> None:
         assert capture({"email": "jo@example.com", "roof": "", "size": None, "extras": []}).custom == {}
@@ -142,6 +222,40 @@ class TestContext:
         assert capture(request=rf.post("/?gclid=x", {})).attribution == {"website": "http://testserver", "path": "/"}
         granted = capture({"email": "other@example.com"}, request=rf.post("/?gclid=x", {"ad_storage": "granted"}))
         assert granted.attribution["gclid"] == "x"
+
+    HIDDEN: ClassVar[dict[str, Any]] = {
+        "roof": "flat",
+        "fbclid": "MARKER",
+        "ScCid": "MARKER",
+        "UTM_Term": "MARKER",
+        "utm_content": "MARKER",
+        "_fbp": "MARKER",
+        "visit": [{"Gclid": "MARKER", "utmSource": "MARKER", "floors": 2}],
+        "custom": {"utm_id": "MARKER", "msclkid": "MARKER", "city": "Ghent"},
+    }
+
+    @pytest.mark.parametrize("consent", [{}, {"ad_storage": "no"}, {"ad_storage": "", "analytics_storage": "0"}])
+    def test_without_required_consent_no_campaign_hides_in_custom(self, settings: Any, consent: dict[str, str]) -> None:
+        settings.OCTANIST_REQUIRE_CONSENT = True
+        lead = capture({"email": "jo@example.com", **self.HIDDEN, **consent})
+        assert lead.custom == {"roof": "flat", "visit": [{"floors": 2}], "city": "Ghent"}
+        assert lead.attribution == {}
+
+    def test_nor_in_a_list_of_the_sites_own(self, settings: Any) -> None:
+        settings.OCTANIST_REQUIRE_CONSENT = True
+        custom = [{"utm_term": "MARKER", "password": "MARKER", "roof": "flat"}]
+        assert capture({"email": "jo@example.com", "custom": custom}).custom == [{"roof": "flat"}]
+
+    def test_with_consent_and_where_none_is_required_custom_is_what_it_is(self, settings: Any) -> None:
+        asked = capture({"email": "jo@example.com", **self.HIDDEN})
+        settings.OCTANIST_REQUIRE_CONSENT = True
+        granted = capture({"email": "jo@example.com", "analytics_storage": "granted", **self.HIDDEN}, form="other")
+        assert asked.custom == granted.custom
+        assert str(asked.custom).count("MARKER") == 9
+
+    def test_what_was_only_a_campaign_makes_no_lead(self, settings: Any) -> None:
+        settings.OCTANIST_REQUIRE_CONSENT = True
+        assert capture_lead({"utm_term": "roof", "fbclid": "x"}) is None
 
     def test_a_hostile_host_and_referer_cost_only_the_page(self, rf: RequestFactory) -> None:
         request = rf.post("/", {}, headers={"host": "evil.example]:99999", "referer": "http://[:::x/?gclid=1"})

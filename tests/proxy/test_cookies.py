@@ -18,9 +18,9 @@ def up(**sent: str) -> str:
     return cookies.header_of(request)
 
 
-def down(*lines: str, secure: bool = False) -> Any:
+def down(*lines: str, secure: bool = False, may_keep: bool = True) -> Any:
     response = HttpResponse()
-    cookies.pass_on(lines, RequestFactory().post("/oct/e", secure=secure), response)
+    cookies.pass_on(lines, RequestFactory().post("/oct/e", secure=secure), response, may_keep=may_keep)
     return response.cookies
 
 
@@ -97,6 +97,15 @@ def test_until_when(said: str, kept: object) -> None:
     morsel = down(f"octa_a=; {said}")["octa_a"]
     assert morsel["max-age"] == kept
     assert morsel["expires"].endswith(" GMT") == isinstance(kept, int)
+
+
+@pytest.mark.parametrize(
+    "deletes", ["octa_cid=; Max-Age=0", "octa_cid=c-1; Max-Age=-1", f"octa_cid=; Expires={PAST}", "octa_cid=;max-age=0"]
+)
+def test_where_none_may_be_kept_only_deletions_come_back(deletes: str) -> None:
+    kept = ("octa_a=1", "octa_b=1; Max-Age=60", f"octa_c=1; Expires={FUTURE}", f"octa_d=1; Max-Age=9; Expires={PAST}")
+    found = down(*kept, deletes, may_keep=False)
+    assert {name: morsel["max-age"] for name, morsel in found.items()} == {"octa_cid": 0}
 
 
 @given(st.lists(st.text()))

@@ -75,6 +75,37 @@ def test_only_the_pixels_cookies_come_back(serve: Serve, client: Client) -> None
     assert {name: cookie.value for name, cookie in post(client).cookies.items()} == {"octa_cid": "c-1", "octa_b": "2"}
 
 
+@pytest.mark.parametrize(("choice", "kept"), [(None, False), ("no", False), ("yes", True)])
+def test_where_consent_is_required_a_cookie_comes_back_only_with_it(
+    serve: Serve, client: Client, settings: Any, choice: str | None, kept: bool
+) -> None:
+    serve(octanist(event_headers={"Set-Cookie": "octa_cid=c-1; Max-Age=34128000; Path=/"}))
+    assert post(client).cookies["octa_cid"].value == "c-1"
+    settings.OCTANIST_REQUIRE_CONSENT = True
+    client.cookies.clear()
+    if choice:
+        client.cookies["cookieyes-consent"] = f"consentid:x,consent:yes,action:yes,analytics:{choice}"
+    response = post(client)
+    assert response.status_code == 204
+    assert ("octa_cid" in response.cookies) is kept
+
+
+def test_without_consent_a_cookie_may_still_be_deleted(serve: Serve, client: Client, settings: Any) -> None:
+    serve(octanist(event_headers={"Set-Cookie": "octa_cid=; Max-Age=0; Path=/"}))
+    settings.OCTANIST_REQUIRE_CONSENT = True
+    assert post(client).cookies["octa_cid"]["max-age"] == 0
+
+
+def test_a_wrong_setting_of_consent_costs_the_cookie_and_not_the_event(
+    serve: Serve, client: Client, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(octanist(event_headers={"Set-Cookie": "octa_cid=c-1; Max-Age=60"}))
+    settings.OCTANIST_REQUIRE_CONSENT = "yes"
+    response = post(client)
+    assert (response.status_code, len(response.cookies), len(server.requests)) == (204, 0, 1)
+    assert "keeps no cookie: OCTANIST_REQUIRE_CONSENT must be" in caplog.text
+
+
 def test_it_is_not_changed_on_its_way(serve: Serve, client: Client) -> None:
     server = serve()
     raw = b' {"mid" : "OCT-2", "n":1.0, "t":"\\u00e9 \xc3\xa9"}\n'

@@ -7,9 +7,36 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.utils.module_loading import import_string
 
 from django_octanist.proxy import limits
+
+from .caches import SharedCache
+
+BACKENDS = "django.core.cache.backends"
+
+
+class OwnFiles(FileBasedCache):
+    """A site's own."""
+
+
+class OwnTable(DatabaseCache):
+    """A site's own."""
+
+
+class OwnMemory(LocMemCache):
+    """A site's own."""
+
+
+SMALL = [
+    f"{BACKENDS}.locmem.LocMemCache",
+    f"{BACKENDS}.db.DatabaseCache",
+    f"{BACKENDS}.filebased.FileBasedCache",
+    *(f"{__name__}.{kind.__name__}" for kind in (OwnMemory, OwnTable, OwnFiles)),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +46,10 @@ def _stands_still(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
 
 @pytest.fixture
-def shared(settings: Any, tmp_path: Any) -> None:
-    """A cache that the site's processes share."""
-    backend = "django.core.cache.backends.filebased.FileBasedCache"
-    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": tmp_path}}
+def shared(settings: Any) -> None:
+    """A cache that the site's processes share, as Redis is."""
+    settings.CACHES = {"default": {"BACKEND": "tests.proxy.caches.SharedCache"}}
+    cache.clear()
 
 
 def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -63,12 +90,35 @@ def test_processes_count_together_in_a_cache_that_they_share() -> None:
     assert admitted("203.0.113.9") == [False]
 
 
-def test_the_sites_own_memory_cache_is_left_alone() -> None:
-    cache.set("basket", "own", timeout=None)
-    for number in range(1_000):
+@pytest.mark.parametrize("kind", ["locmem.LocMemCache", "filebased.FileBasedCache"])
+def test_what_the_site_keeps_in_a_small_cache_stays(kind: str, settings: Any, tmp_path: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": f"{BACKENDS}.{kind}", "LOCATION": str(tmp_path)}}
+    for number in range(50):
+        cache.set(f"session-{number}", "own", timeout=None)
+    for number in range(600):
         limits.admits(ip_address(f"10.0.{number // 250}.{number % 250}"))
-    assert cache.get("basket") == "own"
-    assert len(cache._cache) == 1
+    assert len(cache.get_many([f"session-{number}" for number in range(50)])) == 50
+
+
+@pytest.mark.parametrize("backend", SMALL, ids=lambda backend: backend.rpartition(".")[2])
+def test_a_process_counts_beside_a_small_cache(
+    backend: str, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    for name in ("add", "set", "incr"):
+        monkeypatch.setattr(import_string(backend), name, lambda self, key, *_a, **_n: written.append(key))
+    # Each test ends with it, and here is no table.
+    monkeypatch.setattr(import_string(backend), "clear", lambda self: None)
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    assert admitted(*["203.0.113.9"] * 4) == [True, True, True, False]
+    assert not written
+
+
+def test_what_a_process_counted_is_forgotten_with_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    admitted("203.0.113.9", "203.0.113.10")
+    at(monkeypatch, 661)
+    admitted("203.0.113.11")
+    assert len(limits._counts.kept) == 1
 
 
 def test_the_memory_is_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +143,7 @@ def test_a_fork_holds_no_lock() -> None:
 @pytest.mark.usefixtures("shared")
 def test_the_cache_holds_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     keys: list[str] = []
-    monkeypatch.setattr(FileBasedCache, "add", lambda self, key, *_a, **_n: keys.append(key))
+    monkeypatch.setattr(SharedCache, "add", lambda self, key, *_a, **_n: keys.append(key))
     admitted("203.0.113.9")
     assert len(keys) == 1
     assert "203.0.113.9" not in keys[0]
@@ -109,7 +159,7 @@ def test_a_cache_that_is_away_limits_nobody(monkeypatch: pytest.MonkeyPatch, cap
     def away(*_given: Any, **_named: Any) -> None:
         raise ConnectionError("redis://secret@cache")
 
-    monkeypatch.setattr(FileBasedCache, "add", away)
+    monkeypatch.setattr(SharedCache, "add", away)
     with caplog.at_level(logging.ERROR, logger="django_octanist"):
         assert admitted("203.0.113.9") == [True]
     assert "does not count" in caplog.text

@@ -137,6 +137,14 @@ async def asynchronous(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(DONE)
 
 
+async def asynchronous_form(request: HttpRequest) -> HttpResponse:
+    form = ContactForm(request.POST)
+    if form.is_valid():
+        await form.acapture_lead(request)
+        return HttpResponseRedirect(DONE)
+    return HttpResponse("invalid")
+
+
 def elsewhere(request: HttpRequest) -> HttpResponse:
     """Another framework: it has headers, a URL and a form, and no request of Django's."""
     headers, url, posted = dict(request.headers), request.build_absolute_uri(), request.POST.dict()
@@ -159,5 +167,6 @@ urlpatterns = [
     path("data/", data),
     path("json/", json_data),
     path("async/", asynchronous),
+    path("async-form/", asynchronous_form),
     path("elsewhere/", elsewhere),
 ]

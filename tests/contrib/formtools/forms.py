@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from django_octanist.forms import OctanistFormMixin
+from tests.site.models import Quote
 
 
 class RoofForm(forms.Form):
@@ -51,3 +52,13 @@ class LastWordForm(OctanistFormMixin, forms.Form):
 
     def get_octanist_data(self) -> dict[str, Any]:
         return {"email": self.cleaned_data["email"], "custom": {"wrote": bool(self.cleaned_data["diary"])}}
+
+
+class QuoteForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Quote
+        fields = ["full_name", "email"]
+
+
+class MessageForm(forms.Form):
+    message = forms.CharField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django_octanist.contrib.formtools import OctanistWizardMixin
 from django_octanist.contrib.missing import MissingPackageError
 from django_octanist.exceptions import OctanistConfigurationError
 from django_octanist.models import Lead
+from django_octanist.registry import register, unregister
 from tests.site.models import Quote
 from tests.ways import EMAIL, PAGE, SESSION, WayIn
 
@@ -41,6 +43,7 @@ MANY_STEPS: dict[str, dict[str, Any]] = {
 PREFIXES = {
     "/cookie/": "cookie_wizard",
     "/mapped/": "mapped_wizard",
+    "/saving/": "saving_wizard",
     "/many/": "many_kinds_wizard",
     "/fussy/": "fussy_wizard",
     "/named/": "named_wizard",
@@ -323,3 +326,31 @@ def test_without_formtools(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = r'needs django-formtools: pip install "django-octanist\[formtools\]"'
     with pytest.raises(MissingPackageError, match=wanted):
         __import__("django_octanist.contrib.formtools")
+
+
+class TestARegisteredModel:
+    """The row that a wizard saves, and the wizard, are one lead."""
+
+    @pytest.fixture(autouse=True)
+    def _registered(self) -> Iterator[None]:
+        register(Quote, form="quote", name="full_name", email="email")
+        yield
+        unregister(Quote)
+
+    def test_a_row_that_a_steps_form_saves(self, client: Client) -> None:
+        steps = {"quote": {"full_name": "Jo", "email": EMAIL}, "message": {"message": "The garage leaks"}}
+        walk(client, "/saving/", steps, octa_sid=SESSION)
+        lead, other = Lead.objects.get(email=EMAIL), Lead.objects.get(email="roofer@example.com")
+        assert (lead.form, lead.note, lead.session_id) == ("quote", "The garage leaks", SESSION)
+        assert (other.form, other.note) == ("quote", "")
+
+    @pytest.mark.parametrize("url", ["/wizard/", "/cookie/"])
+    def test_a_row_that_done_creates(self, client: Client, url: str) -> None:
+        assert thanked(walk(client, url, ALL_STEPS, octa_sid=SESSION))
+        lead = Lead.objects.get()
+        assert (lead.form, lead.name, lead.note, lead.session_id) == ("quote", "Jo Smith", "Not on Mondays", SESSION)
+
+    def test_the_same_person_twice(self, client: Client) -> None:
+        for message in ("The garage leaks", "The house", "The house"):
+            walk(client, "/wizard/", {**ALL_STEPS, "last": {"comment": message}})
+        assert sorted(lead.custom["last-comment"] for lead in Lead.objects.all()) == ["The garage leaks", "The house"]

@@ -15,5 +15,6 @@ urlpatterns = [
     path("many/", views.ManyKindsWizard.as_view()),
     path("fussy/", views.FussyWizard.as_view()),
     path("named-fussy/<str:step>/", fussy, name="fussy-step"),
+    path("saving/", views.SavingWizard.as_view()),
     path("broken/", views.BrokenWizard.as_view()),
 ]

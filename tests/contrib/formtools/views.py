@@ -12,7 +12,16 @@ from formtools.wizard.views import CookieWizardView, NamedUrlSessionWizardView, 
 from django_octanist.contrib.formtools import OctanistWizardMixin
 from tests.site.models import Quote
 
-from .forms import LastForm, LastWordForm, PersonForm, PrivateForm, RoofForm, WindowFormSet
+from .forms import (
+    LastForm,
+    LastWordForm,
+    MessageForm,
+    PersonForm,
+    PrivateForm,
+    QuoteForm,
+    RoofForm,
+    WindowFormSet,
+)
 
 
 class Done:
@@ -92,3 +101,14 @@ class BrokenWizard(OctanistWizardMixin, SessionWizardView):
 
     def done(self, form_list: Any, **kwargs: Any) -> HttpResponse:
         raise ValueError("the site's own")
+
+
+class SavingWizard(OctanistWizardMixin, SessionWizardView):
+    """``done`` saves the first step's form, and another row beside it."""
+
+    form_list = [("quote", QuoteForm), ("message", MessageForm)]
+
+    def done(self, form_list: Any, form_dict: Any, **kwargs: Any) -> HttpResponse:
+        Quote.objects.create(full_name="The roofer", email="roofer@example.com")
+        form_dict["quote"].save()
+        return HttpResponse("Thank you.")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -17,6 +18,8 @@ from django_octanist.contrib.missing import MissingPackageError
 from django_octanist.contrib.ninja import _mapped, captures_lead
 from django_octanist.exceptions import OctanistConfigurationError
 from django_octanist.models import Lead
+from django_octanist.registry import register as register_model
+from django_octanist.registry import unregister
 from tests.site.models import Quote
 from tests.ways import EMAIL, SESSION, WayIn
 
@@ -91,6 +94,38 @@ class TestOperationThatCapturesItself(Json):
 class TestAsyncOperationThatCapturesItself(Json):
     path = "/async-itself/"
     keeps_a_row = False
+
+
+class TestARegisteredModel:
+    """The operation saves its row itself: the row's lead is the operation's."""
+
+    @pytest.fixture(autouse=True)
+    def _registered(self) -> Iterator[None]:
+        register_model(Quote, form="quote", name="full_name", email="email")
+        yield
+        unregister(Quote)
+
+    @pytest.mark.parametrize("path", ["/contact/", "/async/", "/form/"])
+    def test_one_lead_with_what_only_the_operation_knows(self, client: Client, path: str) -> None:
+        data = {**CONTACT, "octa_sid": SESSION}
+        kind: dict[str, Any] = {} if path == "/form/" else {"content_type": "application/json"}
+        assert client.post(f"/api{path}", data, **kind).status_code == 200
+        lead = Lead.objects.get()
+        assert (lead.form, lead.session_id, lead.custom["roof"]) == ("quote", SESSION, "flat")
+
+    def test_the_same_person_twice(self, client: Client) -> None:
+        for roof in ("flat", "tiled", "tiled"):
+            client.post("/api/contact/", {**CONTACT, "roof": roof}, content_type="application/json")
+        assert sorted(lead.custom["roof"] for lead in Lead.objects.all()) == ["flat", "tiled"]
+
+    def test_several_items_are_leads_of_their_own(self, client: Client) -> None:
+        people = [{**CONTACT, "email": f"{number}@example.com"} for number in range(2)]
+        client.post("/api/rows/", people, content_type="application/json")
+        assert sorted(Lead.objects.values_list("form", flat=True)) == ["contact", "contact", "quote", "quote"]
+
+    def test_several_rows_too(self, client: Client) -> None:
+        client.post("/api/two-rows/", CONTACT, content_type="application/json")
+        assert sorted(Lead.objects.values_list("form", flat=True)) == ["contact", "quote", "quote"]
 
 
 def post(client: Client, path: str, data: Any = ENQUIRY) -> Lead | None:

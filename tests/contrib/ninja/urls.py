@@ -108,6 +108,22 @@ async def asynchronous(request: HttpRequest, payload: Contact) -> dict[str, bool
     return {"done": True}
 
 
+@api.post("/rows/")
+@captures_lead(form="contact")
+def rows(request: HttpRequest, payload: list[Contact]) -> dict[str, bool]:
+    for item in payload:
+        Quote.objects.create(full_name=item.name, email=item.email)
+    return {"done": True}
+
+
+@api.post("/two-rows/")
+@captures_lead(form="contact")
+def two_rows(request: HttpRequest, payload: Contact) -> dict[str, bool]:
+    for name in (payload.name, "Flo"):
+        Quote.objects.create(full_name=name, email=payload.email)
+    return {"done": True}
+
+
 def marked(operation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(operation)
     def inner(*arguments: Any, **named: Any) -> Any:
