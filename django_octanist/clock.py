@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from django.conf import settings
 from django.db import connections
-from django.utils.timezone import get_default_timezone, make_naive
+from django.utils.timezone import get_default_timezone, is_aware, make_naive
 
 # As seconds since 1970: free of the session's time zone. Of the moment, not of the transaction's begin.
 _EPOCH_SQL = {
@@ -30,6 +30,21 @@ def now(*, using: str) -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return _datetime(float(cursor.fetchone()[0]))
+
+
+def after(moment: datetime, span: timedelta) -> datetime:
+    """Return a moment that no clock shows before ``span`` has passed since ``moment``.
+
+    Naive local time (``USE_TZ`` off) jumps in spring, and would let a lease end at once; where it repeats an hour, in
+    autumn, this is up to an hour later.
+    """
+    return moment + span if is_aware(moment) else max(moment + span, _later(moment, span))
+
+
+def _later(moment: datetime, span: timedelta) -> datetime:
+    """Naive local time ``span`` after ``moment``, as the clocks show it then."""
+    zone = get_default_timezone()
+    return make_naive((moment.replace(tzinfo=zone)).astimezone(timezone.utc) + span, zone)
 
 
 def _datetime(epoch: float) -> datetime:
@@ -57,7 +72,8 @@ class Reading:
 
     def now(self) -> datetime:
         """Return the database's time now."""
-        return self.at + timedelta(seconds=elapsed() - self.read_at)
+        span = timedelta(seconds=elapsed() - self.read_at)
+        return self.at + span if is_aware(self.at) else _later(self.at, span)
 
 
 def read(*, using: str) -> Reading:

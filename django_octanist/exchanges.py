@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -21,6 +22,7 @@ from requests.utils import get_environ_proxies
 
 from . import __version__
 from .clock import elapsed
+from .conf import is_loopback
 from .exceptions import TransientError, UncertainError
 from .transport import DeadlineAdapter, exchange
 
@@ -152,7 +154,8 @@ def _session(base: str) -> _Session:
 def _new_session(base: str) -> _Session:
     session = _Session()
     session.trust_env = False
-    session.proxies = get_environ_proxies(base)
+    # No proxy elsewhere reaches this machine: it would only be shown what is meant for a sandbox here.
+    session.proxies = {} if is_loopback(urlsplit(base).hostname or "") else get_environ_proxies(base)
     session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"})
     for scheme in ("https://", "http://"):
         session.mount(scheme, DeadlineAdapter(pool_connections=2, pool_maxsize=1, max_retries=0))

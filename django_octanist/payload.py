@@ -82,4 +82,5 @@ def custom_with_reference(data: LeadData) -> Any:
         while aside in custom:
             aside = f"field_{aside}"
         custom[aside] = custom.pop(key)
-    return custom | {key: value for key, value in reference.items() if value}
+    # First, so that nothing which cuts what is long off takes it for that.
+    return {**{key: value for key, value in reference.items() if value}, **custom}

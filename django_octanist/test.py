@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.test import override_settings
 
 from .sandbox.server import Sandbox
@@ -45,13 +46,14 @@ class TestSandbox(Sandbox):
 def octanist_sandbox(**settings: Any) -> Iterator[TestSandbox]:
     """Run a sandbox on a free port with the settings pointing at it, and yield it.
 
-    ``settings`` are further settings, or others than those set here: key, addresses, and
+    ``settings`` are further settings, or others than those set here: keys, addresses, and
     ``OCTANIST_DISPATCH = "manual"``, so that nothing is delivered before the test says so.
     """
     with TestSandbox() as sandbox:
         values = {
             "OCTANIST_API_URL": sandbox.api_url,
             "OCTANIST_API_KEY": sandbox.api_key,
+            "OCTANIST_API_KEYS": dict.fromkeys(getattr(django_settings, "OCTANIST_API_KEYS", {}), sandbox.api_key),
             "OCTANIST_DISPATCH": "manual",
             "OCTANIST_PIXEL_URL": sandbox.pixel_url,
             **settings,

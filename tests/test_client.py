@@ -583,6 +583,23 @@ class TestFaults:
 
 
 class TestProxies:
+    @pytest.fixture
+    def elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As if the server were not on this machine."""
+        monkeypatch.setattr(exchanges, "is_loopback", lambda host: False)
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_none_is_shown_what_is_for_this_machine(
+        self, serve: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, host: str
+    ) -> None:
+        with Loopback() as proxy:
+            server = serve()
+            monkeypatch.setenv("HTTP_PROXY", proxy.url)
+            settings.OCTANIST_API_URL = f"http://{host}:{server.port}/api"
+            create_lead(LEAD)
+            assert (proxy.connections, len(server.requests)) == (0, 1)
+
+    @pytest.mark.usefixtures("elsewhere")
     def test_of_the_environment_are_used(self, serve: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         with Loopback() as proxy:
             server = serve()
@@ -592,6 +609,7 @@ class TestProxies:
             assert [request.line for request in proxy.requests] == [f"POST {server.url}/api/leads HTTP/1.1"]
             assert server.connections == 0
 
+    @pytest.mark.usefixtures("elsewhere")
     def test_no_proxy_is_honoured(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         with Loopback() as proxy:
             server = serve()
@@ -600,6 +618,7 @@ class TestProxies:
             create_lead(LEAD)
             assert (proxy.connections, len(server.requests)) == (0, 1)
 
+    @pytest.mark.usefixtures("elsewhere")
     def test_they_are_resolved_anew_for_another_url(
         self, serve: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -614,6 +633,7 @@ class TestProxies:
             client.close()
             assert (len(proxy.requests), len(server.requests)) == (1, 1)
 
+    @pytest.mark.usefixtures("elsewhere")
     def test_one_that_refuses_connections(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         serve()
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
@@ -714,9 +734,16 @@ class TestFindLead:
         ],
     )
     def test_until_the_leads_are_older_than_this_one(self, serve: Any, created: Any, pages: int) -> None:
-        server = serve(answering(page(row(1, created=created), more=True), page()))
+        older = row(2, created="2026-03-09T10:00:00.000Z")
+        server = serve(answering(page(row(1, created=created), older, more=True), page()))
         assert look_up() is None
         assert len(server.requests) == pages
+
+    def test_the_order_is_not_taken_for_granted(self, serve: Any) -> None:
+        """The API does not promise that the newest come first."""
+        old = [row(number, created=f"2026-03-0{number}T10:00:00.000Z") for number in range(1, 9)]
+        serve(answering(page(*old, more=True), page(row(9, custom=MINE, created="2026-03-10T12:00:00.000Z"))))
+        assert look_up() == Created("lead_9", "req_2")
 
     def test_a_list_without_end_is_not_read_for_ever(self, serve: Any) -> None:
         server = serve(page(row(1), more=True))
@@ -820,6 +847,7 @@ class TestPrivacy:
         else:
             serve(self.SCRIPTS.get(case, answering(respond())))
         if case == "proxy refused":
+            monkeypatch.setattr(exchanges, "is_loopback", lambda host: False)
             monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
         said = ""
         with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="urllib3"):

@@ -61,3 +61,28 @@ def test_elapsed_time_without_a_boot_clock(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(clock, "_BOOT_CLOCK", None)
     monkeypatch.setattr(clock.time, "monotonic", lambda: 7.0)
     assert clock.elapsed() == 7.0
+
+
+AMSTERDAM = {"USE_TZ": False, "TIME_ZONE": "Europe/Amsterdam"}
+MINUTE = timedelta(minutes=1)
+
+
+def test_after() -> None:
+    moment = datetime(2026, 3, 29, 0, 59, 50, tzinfo=timezone.utc)
+    assert clock.after(moment, MINUTE) == moment + MINUTE
+    with override_settings(**AMSTERDAM):
+        assert clock.after(datetime(2026, 7, 1, 12), MINUTE) == datetime(2026, 7, 1, 12, 1)
+
+
+@override_settings(**AMSTERDAM)
+def test_no_clock_shows_it_before_its_time_where_it_jumps() -> None:
+    """In spring from two to three o'clock, in autumn back from three to two."""
+    assert clock.after(datetime(2026, 3, 29, 1, 59, 50), MINUTE) == datetime(2026, 3, 29, 3, 0, 50)
+    assert clock.after(datetime(2026, 10, 25, 2, 59, 50), MINUTE) == datetime(2026, 10, 25, 3, 0, 50)
+
+
+@override_settings(**AMSTERDAM)
+def test_a_reading_jumps_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "elapsed", lambda: 160.0)
+    assert Reading(datetime(2026, 3, 29, 1, 59, 50), read_at=100.0).now() == datetime(2026, 3, 29, 3, 0, 50)
+    assert Reading(datetime(2026, 10, 25, 2, 59, 50), read_at=100.0).now() == datetime(2026, 10, 25, 2, 0, 50)

@@ -160,3 +160,9 @@ def test_whatever_the_lead_says_the_body_obeys_the_contract(data: LeadData, with
     else:
         assert set(CONSENT) <= body.keys()
     json.dumps(body, allow_nan=False, ensure_ascii=False).encode("utf-8")
+
+
+def test_the_reference_comes_first() -> None:
+    """Octanist may shorten what is long, and the lead would not be found again."""
+    sent = custom_with_reference(lead(custom={"long": "x" * 3000}))
+    assert list(sent) == ["form", "submission_id", "long"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 from django.conf import settings
+from django.test import override_settings
 
 from django_octanist.capture import capture_lead
 from django_octanist.conf import conf
@@ -71,3 +72,12 @@ def test_the_module_needs_neither_pytest_nor_loaded_apps() -> None:
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": str(settings.SETTINGS_MODULE)}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+
+
+@pytest.mark.django_db
+def test_further_accounts_deliver_to_the_sandbox() -> None:
+    with override_settings(OCTANIST_API_KEYS={"dentist": "real-key"}), octanist_sandbox() as sandbox:
+        capture_lead({"email": "jo@example.com"}, form="t", account="dentist")
+        assert sandbox.deliver() == 1
+        assert len(sandbox.leads) == 1
+    assert "real-key" not in repr(sandbox.exchanges)

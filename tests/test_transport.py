@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from urllib3.connection import HTTPConnection
 
-from django_octanist import client, transport
+from django_octanist import client, exchanges, transport
 from django_octanist.client import check_key, create_lead, find_lead
 from django_octanist.exceptions import InvalidLeadError, OctanistError, TransientError, UncertainError
 from django_octanist.transport import Exchange, _DeadlineConnection, exchange
@@ -275,6 +275,8 @@ class TestTunnel:
             proxy = Loopback(script).with_certificate(tmp_path)
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+            # As if it were elsewhere: to this machine no proxy leads.
+            monkeypatch.setattr(exchanges, "is_loopback", lambda host: False)
             settings.OCTANIST_API_URL = "https://localhost/api"
             settings.OCTANIST_TIMEOUT = SLACK
             return proxy

@@ -81,6 +81,10 @@ def _delivered(leads: LeadQuerySet) -> LeadQuerySet:
     return leads.filter(status=Lead.Status.DELIVERED, erased_at=None)
 
 
+def _double(leads: LeadQuerySet) -> LeadQuerySet:
+    return leads.doubles().filter(erased_at=None)
+
+
 def _finished(leads: LeadQuerySet) -> LeadQuerySet:
     return leads.exclude(status=Lead.Status.PENDING)
 
@@ -97,6 +101,14 @@ DELIVERED = Reason(
     _delivered,
     ngettext_lazy(
         "%(number)s is delivered, and stays as it is.", "%(number)s are delivered, and stay as they are.", "number"
+    ),
+)
+DOUBLE = Reason(
+    _double,
+    ngettext_lazy(
+        "%(number)s says the same as another lead, and stays as it is.",
+        "%(number)s say the same as another lead, and stay as they are.",
+        "number",
     ),
 )
 FINISHED = Reason(
@@ -135,7 +147,7 @@ REPLAY = Act(
     background=_("Sending %(total)s leads again: %(done)s done."),
     background_uncounted=_("Sending leads again: %(done)s done."),
     logged=_("Sent again."),
-    reasons=(ERASED, DELIVERED),
+    reasons=(ERASED, DELIVERED, DOUBLE),
 )
 CANCEL = Act(
     kind=Kind.CANCEL,

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..conf import key_setting
-from ..models import HELD_CODE, DeliveryPause, Lead
+from ..models import DUPLICATE_CODE, HELD_CODE, DeliveryPause, Lead
+from .errors import BY_CODE
 from .keys import with_spelling
 from .shown import moment_shown, until_shown
 
@@ -61,6 +62,8 @@ def _of_finished(lead: Lead) -> Advice:
             state=_("Octanist refused the data."),
             next=_("See in the last attempt what was refused, correct the contact, and send it again."),
         )
+    if lead.status == Status.CANCELLED and lead.error_code == DUPLICATE_CODE:
+        return Advice(state=str(BY_CODE[DUPLICATE_CODE]), next=_("Nothing is left to do."))
     if lead.status == Status.CANCELLED:
         lost = _("An operator stopped it, and the answer to an attempt was lost: Octanist may have it.")
         return Advice(

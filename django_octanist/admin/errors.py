@@ -13,7 +13,7 @@ from ..exceptions import (
     TransientError,
     UncertainError,
 )
-from ..models import HELD_CODE, Lead
+from ..models import DUPLICATE_CODE, HELD_CODE, Lead
 
 _KEY = _("The API key was refused.")
 _DATA = _("Octanist refused the data.")
@@ -30,6 +30,7 @@ BY_CODE: dict[str, Promise] = {
     "METHOD_NOT_ALLOWED": _NOT_THE_API,
     "CONFLICT": _("Octanist reported a conflict."),
     HELD_CODE: _("An answer was lost: a person must decide."),
+    DUPLICATE_CODE: _("The same was sent twice; another lead stands for it."),
 }
 BY_TEXT: dict[str, Promise] = {
     "no connection": _("Octanist could not be reached."),

@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from .. import clock, dispatch, signals
 from ..conf import SETTINGS, conf
 from ..exceptions import describe
-from ..models import Lead
+from ..models import DUPLICATE_CODE, Lead
 from ..transactions import retried
 from ..vocabulary import CONTACT
 from .lenient import safely
@@ -50,7 +50,7 @@ def _write(lead: Lead, *, request: HttpRequest | None, held: bool, database: str
     with transaction.atomic(using=database):
         lead.created_at = lead.next_attempt_at = clock.now(using=database)
         if held:
-            lead.next_attempt_at = lead.created_at + timedelta(seconds=HELD_SECONDS)
+            lead.next_attempt_at = clock.after(lead.created_at, timedelta(seconds=HELD_SECONDS))
         stored, is_new = _insert(lead, database=database)
         if stored.submission_id == lead.submission_id and not held:
             transaction.on_commit(lambda: dispatch.nudge(stored.account), using=database, robust=True)
@@ -125,8 +125,13 @@ def _overtaker(lead: Lead, *, database: str) -> Lead | None:
 
 
 def _overtaken(other: Lead) -> dict[str, Any]:
-    error = f"The same was sent twice: lead {other.pk} stands for it."
-    return {"status": Lead.Status.CANCELLED, "next_attempt_at": None, "dedupe_key": None, "error": error}
+    return {
+        "status": Lead.Status.CANCELLED,
+        "next_attempt_at": None,
+        "dedupe_key": None,
+        "error_code": DUPLICATE_CODE,
+        "error": f"The same was sent twice: lead {other.pk} stands for it.",
+    }
 
 
 _OF_A_VISIT = ("session_id", "linked", "attribution", "source", "consent", "sources")

@@ -96,7 +96,8 @@ def check_key(*, account: str = DEFAULT_ACCOUNT, seconds: float | None = None) -
 def find_lead(search: str, *, submission_id: UUID, since: datetime, account: str = DEFAULT_ACCOUNT) -> Created | None:
     """Return the lead whose ``custom`` holds ``submission_id``, or ``None`` where Octanist has none.
 
-    ``search`` is an e-mail address, phone or name. Pages are read until their leads are older than ``since``.
+    ``search`` is an e-mail address, phone or name. Pages are read until their leads are older than ``since``, where
+    they come newest first, as they do; the API does not promise it.
     Raises :class:`OctanistError` where the list cannot be read, or does not end within :data:`MAX_PAGES` pages and
     ``OCTANIST_TIMEOUT`` seconds in all.
     """
@@ -132,7 +133,9 @@ def _has_more(envelope: Mapping[str, Any]) -> bool:
 
 def _all_older(leads: list[dict[str, Any]], *, since: datetime) -> bool:
     times = [_time(lead.get("createdAt")) for lead in leads]
-    return bool(times) and all(moment is not None and moment < since for moment in times)
+    known = [moment for moment in times if moment is not None and moment < since]
+    newest_first = known == sorted(known, reverse=True) and len(set(known)) > 1
+    return len(known) == len(times) and newest_first
 
 
 def _time(value: Any) -> datetime | None:

@@ -154,6 +154,7 @@ class Conf:
     )
     when_uncertain = Setting[str](
         name="OCTANIST_WHEN_UNCERTAIN",
+        delivers=True,
         default="look_up",
         parse=rules.choice(*WHEN_UNCERTAIN),
         meaning='What to do where an answer was lost: `"look_up"` asks Octanist whether it has the lead,'

@@ -115,7 +115,7 @@ def _mark(
                 ),
                 lease=token,
                 # If nobody comes back, the lead is uncertain: not to be looked up right after the last moment to send.
-                next_attempt_at=now + timedelta(seconds=seconds + UNCERTAIN_SECONDS),
+                next_attempt_at=clock.after(now, timedelta(seconds=seconds + UNCERTAIN_SECONDS)),
             )
 
 

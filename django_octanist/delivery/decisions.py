@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from .. import clock
 from ..exceptions import (
     AuthenticationError,
     EndpointError,
@@ -174,4 +175,4 @@ def _again(
     seconds = backoff(max(failures, 1), chance=chance)
     if uncertain:
         seconds = max(seconds, float(UNCERTAIN_SECONDS))
-    return {"attempts": failures, "next_attempt_at": now + timedelta(seconds=seconds)}
+    return {"attempts": failures, "next_attempt_at": clock.after(now, timedelta(seconds=seconds))}

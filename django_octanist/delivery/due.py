@@ -14,7 +14,12 @@ from .claims import Claim, claim, lease_seconds
 
 
 def claim_for(account: str, *, limit: int, senders: int) -> list[Claim]:
-    """Claim leads of ``account``: one as the probe where it is paused and its time has come, none before."""
+    """Claim leads of ``account``: one as the probe where it is paused and its time has come, none before.
+
+    Raises ``OctanistConfigurationError`` for whatever setting its delivery would need.
+    """
+    # Read only afterwards, a wrong one would cost the lead an attempt, or leave what was sent unrecorded.
+    _needed = conf.api_url, conf.max_attempts, conf.when_uncertain
     row = pauses.of(account)
     if row is None and pauses.is_refused_here(account):
         return []

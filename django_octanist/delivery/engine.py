@@ -96,8 +96,11 @@ class Engine(AbstractContextManager["Engine"]):
         """
         settled, left = 0, at_most
         while True:
-            settled += self._record_finished()
-            self.beat()
+            try:
+                settled += self._record_finished()
+            finally:
+                # Also while the database is away: whoever watches must not end what holds results.
+                self.beat()
             taken = self._claim_enough(account, at_most=left)
             left = None if left is None else left - taken
             # Whoever delivers tells what is due to be told.

@@ -76,7 +76,7 @@ def pause(account: str, *, reason: DeliveryPause.Reason, error: str, retry_after
             "reason": reason,
             "error": error,
             "since": now,
-            "probe_at": now + timedelta(seconds=retry_after or probe_delay(0)),
+            "probe_at": clock.after(now, timedelta(seconds=retry_after or probe_delay(0))),
             "key_fingerprint": fingerprint(account),
         },
     )
@@ -102,7 +102,8 @@ def prolong(account: str, *, reason: DeliveryPause.Reason | None, error: str, re
         row.failures += 1
         row.error = error
         row.key_fingerprint = fingerprint(account)
-        row.probe_at = clock.now(using=_rows().db) + timedelta(seconds=retry_after or probe_delay(row.failures))
+        delay = timedelta(seconds=retry_after or probe_delay(row.failures))
+        row.probe_at = clock.after(clock.now(using=_rows().db), delay)
         names = ("reason", "failures", "error", "key_fingerprint", "probe_at")
         # Nothing where somebody resumed it meanwhile.
         _rows().filter(pk=row.pk).update(**{name: getattr(row, name) for name in names})
@@ -169,7 +170,7 @@ def take_probe(row: DeliveryPause, *, now: datetime, seconds: float) -> bool:
     if probe_moment(row, now=now) > now:
         return False
     mine = _rows().filter(pk=row.pk, probe_at=row.probe_at, key_fingerprint=row.key_fingerprint)
-    ends = now + timedelta(seconds=seconds)
+    ends = clock.after(now, timedelta(seconds=seconds))
     return bool(mine.update(probe_at=ends, key_fingerprint=fingerprint(row.account)))
 
 

@@ -144,10 +144,9 @@ def _change(item: Finished, *, now: datetime) -> Change:
         chance=random.random(),  # noqa: S311 - jitter
         probe=item.claim.probe,
     )
-    outcomes = [attempt.outcome for attempt in item.result.attempts]
-    if outcomes == [Outcome.SESSION_REFUSED, Outcome.DELIVERED]:
+    lead, outcomes = item.claim.lead, [attempt.outcome for attempt in item.result.attempts]
+    if outcomes == [Outcome.SESSION_REFUSED, Outcome.DELIVERED] or (outcomes == [Outcome.FOUND] and _is_bare(lead)):
         # It was the session that Octanist refused: the lead is not linked to it.
-        lead = item.claim.lead
         change.fields.update(
             session_id="",
             linked=Lead.Linked.REFUSED,
@@ -155,6 +154,15 @@ def _change(item: Finished, *, now: datetime) -> Change:
             source=source_word(lead.attribution, linked=False),
         )
     return change
+
+
+def _is_bare(lead: Lead) -> bool:
+    """Whether Octanist can have ``lead`` only without its session, by the last time that this went along."""
+    if not lead.session_id:
+        return False
+    tried = DeliveryAttempt.objects.using(router.db_for_write(Lead)).filter(lead=lead, with_session=True)
+    last = tried.order_by("-pk").values_list("outcome", flat=True).first()
+    return last == Outcome.SESSION_REFUSED
 
 
 def _tell(item: Written) -> None:

@@ -36,21 +36,28 @@ class Wake(threading.Event):
 
 
 class Stopping:
-    """While it lasts, SIGTERM and Ctrl-C end the work in order; a second one ends it at once."""
+    """While it lasts, SIGTERM and Ctrl-C end the work in order; a second one ends it at once.
+
+    In another thread than the main one (a scheduler's) signals cannot be handled, and are left to whoever runs it.
+    """
 
     def __init__(self, stop: threading.Event, wake: Wake) -> None:
         self._stop_event = stop
         self._wake = wake
         self._before: dict[int, Any] = {}
+        self._before_fd: int | None = None
 
     def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
         self._before_fd = signal.set_wakeup_fd(self._wake.sender.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._stop)
 
     def __exit__(self, *_exception: object) -> None:
         self._restore()
-        signal.set_wakeup_fd(self._before_fd)
+        if self._before_fd is not None:
+            signal.set_wakeup_fd(self._before_fd)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._restore()

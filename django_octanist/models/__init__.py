@@ -4,10 +4,11 @@ The rows are the truth; everything else is a nudge. ``leads`` has what a visitor
 ``operations`` what concerns many leads at once.
 """
 
-from .leads import HELD_CODE, UNCERTAIN_SECONDS, DeliveryAttempt, Lead, LeadQuerySet
+from .leads import DUPLICATE_CODE, HELD_CODE, UNCERTAIN_SECONDS, DeliveryAttempt, Lead, LeadQuerySet
 from .operations import AlertGroup, BulkAction, DeliveryPause
 
 __all__ = [
+    "DUPLICATE_CODE",
     "HELD_CODE",
     "UNCERTAIN_SECONDS",
     "AlertGroup",

@@ -24,6 +24,8 @@ UNCERTAIN_SECONDS = 30
 """Seconds that an uncertain lead waits at least before Octanist is asked for it."""
 HELD_CODE = "UNCERTAIN"
 """The ``error_code`` of a lead that failed because only a person can tell whether Octanist has it."""
+DUPLICATE_CODE = "DUPLICATE"
+"""The ``error_code`` of a lead that was cancelled because another one, captured at the same moment, says the same."""
 
 
 class LeadQuerySet(models.QuerySet["Lead"]):
@@ -38,8 +40,12 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return self.filter(status=Lead.Status.PENDING)
 
     def replayable(self) -> LeadQuerySet:
-        """Leads that may be sent again by hand: whatever is neither delivered nor being sent nor erased."""
-        return self.exclude(status=Lead.Status.DELIVERED).filter(lease=None, erased_at=None)
+        """Leads that may be sent again by hand: neither delivered, nor being sent, nor erased, nor another's double."""
+        return self.exclude(status=Lead.Status.DELIVERED).exclude(_DOUBLE).filter(lease=None, erased_at=None)
+
+    def doubles(self) -> LeadQuerySet:
+        """Leads that were cancelled because another one says the same."""
+        return self.filter(_DOUBLE)
 
     def cancellable(self) -> LeadQuerySet:
         """Leads that may be cancelled: pending, and not being sent (or by somebody whose lease ran out)."""
@@ -90,7 +96,7 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         decided = Q(status=Lead.Status.FAILED, error_code=HELD_CODE)
         if conf.when_uncertain == "hold":
             decided |= Q(uncertain=True)
-        later = When(Q(uncertain=True) & ~decided, then=Value(now + timedelta(seconds=UNCERTAIN_SECONDS)))
+        later = When(Q(uncertain=True) & ~decided, then=Value(clock.after(now, timedelta(seconds=UNCERTAIN_SECONDS))))
         # MySQL assigns from left to right: first what depends on the others.
         return {
             "next_attempt_at": Case(later, default=Value(now)),
@@ -137,6 +143,7 @@ class LeadQuerySet(models.QuerySet["Lead"]):
         return number
 
 
+_DOUBLE = Q(status="cancelled", error_code=DUPLICATE_CODE)
 _NOTHING_PERSONAL: dict[str, Any] = dict.fromkeys(
     ("name", "email", "phone", "note", "session_id", "source", "error"), ""
 )

@@ -21,7 +21,7 @@ from django_octanist.admin import acting, acts
 from django_octanist.admin.acting import Button, buttons
 from django_octanist.bulk import batches, running
 from django_octanist.delivery.claims import claim
-from django_octanist.models import BulkAction, DeliveryAttempt, Lead
+from django_octanist.models import DUPLICATE_CODE, BulkAction, DeliveryAttempt, Lead
 from tests.bulk.test_acts import at_once, needs_a_server
 from tests.delivery import make_leads
 
@@ -134,6 +134,12 @@ class TestConfirmation:
             assert said in text_of(response)
         assert Lead.objects.get(pk=leads[0].pk).status == S.FAILED
         assert not LogEntry.objects.exists()
+
+    def test_the_double_of_another_lead_is_left(self, admin_client: Client) -> None:
+        double = make(status=S.CANCELLED, error_code=DUPLICATE_CODE)
+        response = act(admin_client, "send_again", make(), double, confirmed=False)
+        assert "1 says the same as another lead, and stays as it is." in text_of(response)
+        assert url_of(double, "send-again") not in admin_client.get(page(double)).content.decode()
 
     def test_what_it_posts_does_it_to_those_that_were_ticked(self, admin_client: Client) -> None:
         chosen, other = make(), make()

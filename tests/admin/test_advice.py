@@ -11,7 +11,7 @@ import pytest
 from django.utils import translation
 
 from django_octanist.admin.advice import Advice, advise
-from django_octanist.models import HELD_CODE, DeliveryPause, Lead
+from django_octanist.models import DUPLICATE_CODE, HELD_CODE, DeliveryPause, Lead
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 LATER = NOW + timedelta(minutes=4)
@@ -35,6 +35,7 @@ def paused(reason: Reason) -> DeliveryPause:
         ({"status": S.REJECTED}, "filtering rules turned it away", "change the rules at Octanist"),
         ({"status": S.INVALID}, "Octanist refused the data.", "correct the contact, and send it again"),
         ({"status": S.CANCELLED}, "stopped it before it was delivered", "send it again"),
+        ({"status": S.CANCELLED, "error_code": DUPLICATE_CODE}, "another lead stands for it", "Nothing is left to do."),
         ({"status": S.CANCELLED, "uncertain": True}, "Octanist may have it", "send it again"),
         ({"status": S.FAILED, "attempts": 1}, "given up after 1 failed attempt.", "Once that is mended, send it again"),
         ({"status": S.FAILED, "attempts": 20}, "given up after 20 failed attempts.", "send it again"),

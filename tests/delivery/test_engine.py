@@ -17,12 +17,13 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 
-from django_octanist import signals, transactions
+from django_octanist import client, signals, transactions
 from django_octanist.delivery import Engine, drain, pauses
 from django_octanist.delivery.claims import claim
 from django_octanist.delivery.decisions import OUTAGE_STREAK, Outcome
 from django_octanist.delivery.due import seconds_until_due
 from django_octanist.delivery.sending import send
+from django_octanist.exceptions import OctanistConfigurationError
 from django_octanist.models import DeliveryAttempt, DeliveryPause, Lead
 from django_octanist.test import TestSandbox, octanist, octanist_sandbox
 
@@ -601,16 +602,79 @@ def test_what_cannot_be_claimed_is_not_sent(
 
 
 def test_an_error_of_our_own_costs_no_thread_and_no_lead(
-    octanist: TestSandbox, deliver: Callable[..., int], caplog: pytest.LogCaptureFixture
+    octanist: TestSandbox,
+    deliver: Callable[..., int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lead = make_lead()
-    with override_settings(OCTANIST_API_URL="nonsense"):
+    with monkeypatch.context() as broken:
+        broken.setattr(client, "create_lead", lambda *_arguments, **_named: {}["jo@example.com"])
         assert deliver() == 1
-    assert f"sending lead {lead.pk} (contact) broke: OctanistConfigurationError" in caplog.text
-    assert (the_lead().uncertain, the_lead().error) == (True, "OctanistConfigurationError")
+    assert f"sending lead {lead.pk} (contact) broke: KeyError" in caplog.text
+    assert "jo@example.com" not in caplog.text
+    assert (the_lead().uncertain, the_lead().error) == (True, "KeyError")
     let_time_pass()
     assert deliver() == 1
     assert the_lead().status == Status.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("API_URL", "nonsense"), ("MAX_ATTEMPTS", "20"), ("WHEN_UNCERTAIN", "lookup"), ("TIMEOUT", "10")],
+)
+def test_a_wrong_setting_stops_deliveries_before_they_begin(
+    octanist: TestSandbox, deliver: Callable[..., int], name: str, value: Any
+) -> None:
+    make_lead(uncertain=True)
+    with override_settings(**{f"OCTANIST_{name}": value}), pytest.raises(OctanistConfigurationError, match=name):
+        deliver()
+    assert octanist.exchanges == ()
+    assert (the_lead().lease, the_lead().attempts, outcomes()) == (None, 0, [])
+    assert deliver() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_shows_that_it_lives_while_the_database_is_away(
+    octanist: TestSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is ended for want of a heartbeat would lose what came of the requests that it has made."""
+    monkeypatch.setattr(transactions, "PAUSES", ())
+    make_lead()
+    beats: list[int] = []
+    with Engine(senders=1, beat=lambda: beats.append(1)) as engine, refusing("INSERT", times=3):
+        for _ in range(3):
+            before = len(beats)
+            with pytest.raises(OperationalError):
+                engine.drain()
+            assert len(beats) > before
+        engine.drain()
+    assert the_lead().status == Status.DELIVERED
+
+
+def test_a_refused_session_whose_second_answer_was_lost(octanist: TestSandbox, deliver: Callable[..., int]) -> None:
+    """Octanist has the lead, without the session: it is not linked to it."""
+    make_lead(session_id="expired", attribution=ATTRIBUTION)
+    octanist.fail_next(status=400)
+    octanist.fail_next(status=0, create=True)
+    deliver()
+    let_time_pass()
+    deliver()
+    assert outcomes() == [Outcome.SESSION_REFUSED, Outcome.UNCERTAIN, Outcome.FOUND]
+    assert (the_lead().session_id, the_lead().linked) == ("", Lead.Linked.REFUSED)
+    assert the_lead().sources == {"sessionId": "refused: by Octanist"}
+
+
+def test_a_lead_that_is_found_keeps_the_session_that_it_was_sent_with(
+    octanist: TestSandbox, deliver: Callable[..., int]
+) -> None:
+    make_lead(session_id=SESSION)
+    octanist.fail_next(status=0, create=True)
+    deliver()
+    let_time_pass()
+    deliver()
+    assert outcomes() == [Outcome.UNCERTAIN, Outcome.FOUND]
+    assert (the_lead().session_id, the_lead().linked) != ("", Lead.Linked.REFUSED)
 
 
 def test_without_further_threads_the_calling_one_sends(octanist: TestSandbox, monkeypatch: pytest.MonkeyPatch) -> None:

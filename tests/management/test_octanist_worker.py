@@ -234,6 +234,16 @@ def test_a_heartbeat_that_cannot_be_written(octanist: TestSandbox, tmp_path: Pat
         worked("--once", f"--heartbeat={tmp_path}/nowhere/alive")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_once_in_the_thread_of_a_scheduler(octanist: TestSandbox) -> None:
+    """Signals cannot be handled there."""
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: said.append(worked("--once")))
+    thread.start()
+    thread.join(20)
+    assert said == ["0 delivered, 0 not delivered\n"]
+
+
 class Terminal(StringIO):
     def isatty(self) -> bool:
         return True

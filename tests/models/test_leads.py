@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from django_octanist.exceptions import InvalidLeadError
-from django_octanist.models import HELD_CODE, UNCERTAIN_SECONDS, DeliveryAttempt, Lead
+from django_octanist.models import DUPLICATE_CODE, HELD_CODE, UNCERTAIN_SECONDS, DeliveryAttempt, Lead
 from tests.delivery import SESSION, make_lead, make_leads, unsaved_lead
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +85,12 @@ def test_replay(status: Status) -> None:
     lead.refresh_from_db()
     assert (lead.status, lead.attempts, lead.error, lead.error_code) == (Status.PENDING, 0, "", "")
     assert list(Lead.objects.due(now=timezone.now())) == [lead]
+
+
+def test_the_double_of_another_lead_is_never_sent() -> None:
+    lead = make_lead(status=Status.CANCELLED, error_code=DUPLICATE_CODE, next_attempt_at=None)
+    assert list(Lead.objects.doubles()) == [lead]
+    assert Lead.objects.replay() == 0
 
 
 def test_replay_only_what_was_chosen() -> None:
