@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.cache import DEFAULT_CACHE_ALIAS, caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name
 from django.forms import BaseForm, BaseModelForm
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from . import proxy
@@ -136,6 +138,9 @@ def _import_problem(path: str) -> str:
 
 def check_mappings(**_arguments: Any) -> list[CheckMessage]:
     """E006 a form's mapping that names no field of the form, E007 a model's that names no field of the model."""
+    # The views' modules have the forms. Django looks at checks in any order.
+    with suppress(Exception):  # what cannot be loaded, Django's own checks say
+        _ = get_resolver().url_patterns
     found: list[CheckMessage] = []
     for form in sorted(FORMS, key=lambda form: form.__qualname__):
         # A form that adds fields when it is made can only be checked then; it does so itself.

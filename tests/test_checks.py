@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import django
@@ -327,6 +328,32 @@ def test_e006_a_forms_mapping_that_leads_nowhere(monkeypatch: pytest.MonkeyPatch
     assert (message.id, message.obj) == ("octanist.E006", form)
     assert isinstance(message, ErrorMessage)
     assert form.__qualname__ in message.msg
+
+
+LATE = """
+from django import forms
+from django_octanist.forms import OctanistFormMixin
+
+class LateForm(OctanistFormMixin, forms.Form):
+    octanist_fields = {"phone": "mobil"}
+    mobile = forms.CharField()
+
+urlpatterns = []
+"""
+
+
+def test_e006_of_a_form_that_only_the_views_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """Django does the checks in any order, and imports the views for some of them."""
+    (tmp_path / "late_urls.py").write_text(LATE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings.ROOT_URLCONF = "late_urls"
+    monkeypatch.setattr(checks, "FORMS", FORMS)
+    try:
+        assert "LateForm" in [message.obj.__name__ for message in checks.check_mappings()]
+    finally:
+        FORMS.discard(sys.modules.pop("late_urls").LateForm)
 
 
 @pytest.mark.parametrize("form", [SoundForm, DynamicForm, FurtherDynamicForm, FormMixin])

@@ -106,6 +106,9 @@ def capture_row(row: Model, data: Callable[[], Data], *, visit: Visit | None, fo
     rows = answered.rows if answered is not None else None
 
     def keep(drafted: Lead) -> Lead | None:
+        if mark_of(row) is not None:
+            # Its form was captured before it was saved.
+            return _keep(drafted, row=row, request=None)
         stored = store(drafted, request=None, held=rows is not None)
         if stored is not None:
             noted = mark(row, stored, drafted=drafted)
@@ -154,7 +157,11 @@ def _keep(drafted: Lead, *, row: object, request: HttpRequest | None) -> Lead | 
     noted = mark_of(row)
     lead = lead_of(noted)
     if noted is None or lead is None:
-        return store(drafted, request=request)
+        stored = store(drafted, request=request)
+        if stored is not None and isinstance(row, Model) and row._state.adding:
+            # For whoever saves it now.
+            mark(row, stored, drafted=drafted)
+        return stored
     if noted.draft is None:
         return complete(lead, by=drafted)
     # An earlier row said the same, as far as rows go. Only with the form it shows whether this is another submission.

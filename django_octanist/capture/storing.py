@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from .. import clock, dispatch, signals
 from ..conf import SETTINGS, conf
 from ..exceptions import describe
 from ..models import DUPLICATE_CODE, Lead
+from ..text import clean_text
 from ..transactions import retried
 from ..vocabulary import CONTACT
 from .lenient import safely
@@ -99,13 +101,27 @@ def store_beside(twin: Lead, lead: Lead, *, request: HttpRequest | None) -> Lead
 
 
 def lacking(lead: Lead, *, by: Lead) -> dict[str, Any]:
-    """Return the columns of what ``lead`` lacks and ``by``, an unsaved lead of the same submission, has."""
-    more = {name: getattr(by, name) for name in (*CONTACT, "note") if getattr(by, name) and not getattr(lead, name)}
+    """Return the columns of what ``lead`` lacks and ``by``, an unsaved lead of the same submission, has.
+
+    Where both have a contact, the one of ``by`` goes into ``custom``, and its note behind the other's. Of custom fields
+    with the same name that of ``lead`` counts: the same answer, which it may render in other words.
+    """
+    more = {name: getattr(by, name) for name in CONTACT if getattr(by, name) and not getattr(lead, name)}
+    if by.note not in lead.note:
+        more["note"] = clean_text("\n\n".join(filter(None, [lead.note, by.note])))
     if by.session_id and not lead.session_id:
         more |= {name: getattr(by, name) for name in _OF_A_VISIT}
-    if isinstance(by.custom, dict) and isinstance(lead.custom, dict) and by.custom.keys() - lead.custom.keys():
-        more["custom"] = {**by.custom, **lead.custom}
-    return more
+    if isinstance(by.custom, dict) and isinstance(lead.custom, dict):
+        others = {name: getattr(by, name) for name in CONTACT if _is_another(name, lead=lead, by=by)} | by.custom
+        if others.keys() - lead.custom.keys():
+            more["custom"] = {**others, **lead.custom}
+    return {name: value for name, value in more.items() if value != getattr(lead, name)}
+
+
+def _is_another(name: str, *, lead: Lead, by: Lead) -> bool:
+    """Whether both have a contact ``name``, and not the same: however it is spelt."""
+    mine, other = (_LETTERS.sub("", getattr(each, name)).casefold() for each in (lead, by))
+    return bool(mine and other) and mine != other
 
 
 def whole(lead: Lead, *, by: Lead) -> Lead:
@@ -134,6 +150,7 @@ def _overtaken(other: Lead) -> dict[str, Any]:
     }
 
 
+_LETTERS = re.compile(r"[^\w@.+]")
 _OF_A_VISIT = ("session_id", "linked", "attribution", "source", "consent", "sources")
 
 

@@ -15,6 +15,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django import forms
 from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, connection, transaction
+from django.db.models import Value
 from django.test import RequestFactory
 
 from django_octanist.attribution import Visit
@@ -214,7 +215,8 @@ class TestARowThatIsALeadAlready:
         lead = capture_lead(told, request=rf.post("/contact/"), form="contact", row=row)
         assert lead == Lead.objects.get()
         lead = Lead.objects.get()
-        assert (lead.email, lead.phone, lead.note, lead.custom) == ("jo@example.com", "06", "Hi", {"roof": "flat"})
+        assert (lead.email, lead.phone, lead.note) == ("jo@example.com", "06", "Hi")
+        assert lead.custom == {"roof": "flat", "email": "other@example.com"}
         assert (lead.session_id, lead.linked, lead.form) == (SESSION, Lead.Linked.YES, "quote")
         assert lead.attribution["path"] == "/contact/"
 
@@ -293,6 +295,39 @@ class TestTheSamePersonTwice:
         for message in ("The garage leaks", "The house", "The house"):
             saved(message).capture_lead(rf.post("/"))
         assert Lead.objects.count() == 2
+
+    def test_a_note_of_the_row_s_hides_none_of_the_visitor_s(self, rf: RequestFactory) -> None:
+        unregister(Quote)
+        register(Quote, form="quote", name="full_name", email="email", note=Value("From the quote form"))
+        for message in ("The garage leaks", "The house", "The house"):
+            saved(message).capture_lead(rf.post("/"))
+        assert list(Lead.objects.order_by("pk").values_list("note", flat=True)) == [
+            "From the quote form\n\nThe garage leaks",
+            "From the quote form\n\nThe house",
+        ]
+
+    def test_another_contact_than_the_row_s_is_kept(self) -> None:
+        row = saved().instance
+        data = {"name": "JO", "email": "office@example.com", "phone": "06 12345678"}
+        for _capture in range(2):
+            assert capture_lead(data, row=row) == Lead.objects.get()
+        lead = Lead.objects.get()
+        assert (lead.name, lead.email, lead.phone) == ("Jo", "jo@example.com", "06 12345678")
+        assert lead.custom == {"email": "office@example.com"}
+
+    @pytest.mark.parametrize("registered", [True, False])
+    def test_a_form_that_is_captured_before_it_is_saved(self, rf: RequestFactory, registered: bool) -> None:
+        if not registered:
+            unregister(Quote)
+        for message in ("The garage leaks", "The house"):
+            form = RoofForm({"full_name": "Jo", "email": "jo@example.com", "roof": "flat", "message": message})
+            form.is_valid()
+            lead = form.capture_lead(rf.post("/"))
+            form.save()
+            assert form.capture_lead(rf.post("/")) == lead
+        assert list(Lead.objects.order_by("pk").values_list("note", flat=True)) == ["The garage leaks", "The house"]
+        if not registered:
+            register(Quote, form="quote", name="full_name", email="email")
 
     def test_where_the_row_says_it_in_other_words(self, rf: RequestFactory) -> None:
         unregister(Quote)

@@ -194,7 +194,7 @@ class TestFailedLately:
         attempted(stored(NOON, ago=3 * DAY, status=status), NOON - HOUR)
         for ago in (3 * DAY, HOUR, HOUR):
             attempted(stored(NOON, ago=ago, status=status), NOON - HOUR)
-        Lead.objects.filter(pk__in=Lead.objects.values_list("pk", flat=True)[1:3]).erase()
+        Lead.objects.filter(pk__in=list(Lead.objects.values_list("pk", flat=True)[1:3])).erase()
         found = account(taken.take())
         assert found.failed_lately == 2
         assert (found.spans["24h"].counts[status], found.spans["24h"].unwell(status)) == (2, 1)
