@@ -40,6 +40,7 @@ __all__ = [
     "environment",
     "invariant",
     "let_it_finish",
+    "let_time_pass",
     "make_due",
     "make_leads",
     "make_probes_due",
@@ -340,12 +341,17 @@ def let_it_finish(
     deadline = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {_standing()}\n{workers.output()[-4000:]}"
-        make_due()
-        workers.release_dead()
-        # While a probe is under way, no other.
-        if not Lead.objects.waiting().exclude(lease=None).exists():
-            make_probes_due()
+        let_time_pass(workers)
         time.sleep(0.1)
+
+
+def let_time_pass(workers: Workers) -> None:
+    """Make everything due that waits for a time: leads, leases of the dead, and a paused account's next probe."""
+    make_due()
+    workers.release_dead()
+    # While a probe is under way, no other.
+    if not Lead.objects.waiting().exclude(lease=None).exists():
+        make_probes_due()
 
 
 def _standing() -> dict[str, int]:

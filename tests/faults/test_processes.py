@@ -18,7 +18,7 @@ from tests.faults import (
     beside_workers,
     invariant,
     let_it_finish,
-    make_due,
+    let_time_pass,
     make_leads,
     run_out,
     wait_until,
@@ -374,7 +374,8 @@ def test_8_workers_cron_and_send_again_at_once(workers: Workers, octanist: FakeO
             workers.start(arguments=["--once"], OCTANIST_MAX_ATTEMPTS=2)
         beside_workers(Lead.objects.filter(pk__in=chance.sample(list(keys()), 50)).replay)
         beside_workers(Lead.objects.replay)
-        make_due()
+        # Five errors in a row come about, too, and pause the account.
+        let_time_pass(workers)
     octanist.control(error_before=0, error_after=0, lose_answer=0)
     wait_until(lambda: settled_again(workers), what="every lead delivered")
     invariant(octanist, committed=number, delivered=number)
@@ -387,8 +388,7 @@ def keys() -> list[int]:
 def settled_again(workers: Workers) -> bool:
     """Send everything again that may be; whether nothing is left."""
     beside_workers(Lead.objects.replay)
-    make_due()
-    workers.release_dead()
+    let_time_pass(workers)
     return delivered() == Lead.objects.count()
 
 
